@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/* Copyright the OAC authors */
+/*
+ * libaccel: one program for inference accelerator cards behind the oac kernel module, behind a
+ * socket, or emulated in its own process (ACCEL_EMU=6 in the environment gives six of them).
+ *
+ *	accel_device -> accel_context -> { accel_queue, maps of accel_buffer, accel_timeline }
+ *
+ * Conventions
+ *  - Functions return 0 (or a count where they say so), or -Exxx; errno is neither read nor set.
+ *    Results come back through out-parameters, which are untouched on error.
+ *    accel_error_text() tells what the last failed call of this thread failed on and what to do.
+ *  - Handles are opaque. A create/open/alloc call gives ownership to the caller; the matching
+ *    destroy/close takes NULL. Destroy children before parents; closing a parent first is refused
+ *    with -EBUSY where the call returns int.
+ *  - Device addresses are 64-bit numbers in a context's own 48-bit address space, 0 is never one.
+ *  - Sizes and offsets are bytes, times are nanoseconds, unless the name says otherwise.
+ *  - Every call that can block takes a timeout: ACCEL_TIMEOUT_DEFAULT is finite (30 s).
+ *  - Errors any call may give: -EINVAL (argument; NULL handle), -ENOMEM, -ENODEV (the card is lost,
+ *    for good for this handle), -EHOSTDOWN (its firmware is not running), -ETIMEDOUT.
+ *  - Threads: any handle may be used by any thread, but a queue by one thread at a time.
+ *  - After fork() the child must not use handles of the parent.
+ */
+#ifndef ACCEL_H
+#define ACCEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ACCEL_API __attribute__((visibility("default")))
+
+typedef struct accel_device_list accel_device_list;
+typedef struct accel_device accel_device;
+typedef struct accel_context accel_context;
+typedef struct accel_buffer accel_buffer;
+typedef struct accel_queue accel_queue;
+typedef struct accel_timeline accel_timeline;
+typedef struct accel_telemetry accel_telemetry;
+
+#define ACCEL_TIMEOUT_DEFAULT	((int64_t)-1)	/* 30 s */
+#define ACCEL_TIMEOUT_INFINITE	INT64_MAX
+/* Any other value >= 0: nanoseconds; 0 looks once. */
+
+/* "0.1.0": the version of the library, not of the headers. */
+ACCEL_API const char *accel_version(void);
+
+/*
+ * What the last call of this thread that returned an error failed on, and what to do about it;
+ * "" if none has. Valid until the thread's next failing call.
+ */
+ACCEL_API const char *accel_error_text(void);
+
+/* ---- Devices ------------------------------------------------------------------------------ */
+
+/*
+ * Lists cards without opening them: kernel devices, then cards behind sockets (directory in
+ * ACCEL_SOCKETS), or, with ACCEL_EMU=N set, only N emulated ones. Fails with -EINVAL on a malformed
+ * environment variable; no card at all is an empty list. Free with accel_device_list_free().
+ */
+ACCEL_API int accel_device_list_create(accel_device_list **list);
+ACCEL_API void accel_device_list_free(accel_device_list *list);
+ACCEL_API size_t accel_device_list_count(const accel_device_list *list);
+/* A name that accel_device_open() takes; owned by the list; NULL if index is out of range. */
+ACCEL_API const char *accel_device_list_name(const accel_device_list *list, size_t index);
+
+/*
+ * Opens a card by any of its names: "/dev/accel/accelN", "/dev/dri/renderDN", PCI address
+ * "0000:03:00.0", serial number ("0x0ac1..."), "emu:N" (emulated here), "socket:PATH" (served by
+ * accel-emu), or an index into the list ("0"). NULL is the first card. A card without running
+ * firmware is booted with $ACCEL_FIRMWARE, /lib/firmware/oac/oac1.fw or its flash, in this order;
+ * if that fails the device opens all the same, and says so in ACCEL_STRING_STATE.
+ * Errors: -ENODEV no such card, -EACCES no right to open its node, -EBUSY a socket card is in use
+ * by another process, -EPROTO the card or driver speaks another major version.
+ */
+ACCEL_API int accel_device_open(const char *name, accel_device **device);
+/* -EBUSY while contexts or buffers of it exist. */
+ACCEL_API int accel_device_close(accel_device *device);
+
+/* Texts about a device: append-only list. */
+enum accel_string {
+	ACCEL_STRING_NAME,		/* as in the list */
+	ACCEL_STRING_BACKEND,		/* "kernel" or "direct" */
+	ACCEL_STRING_MODEL,
+	ACCEL_STRING_SERIAL,		/* "0x" and 16 hex digits */
+	ACCEL_STRING_PCI_ADDRESS,	/* absent for a card that is on no bus of this host */
+	ACCEL_STRING_FIRMWARE_VERSION,	/* "1.0.0"; absent unless running */
+	ACCEL_STRING_STATE,		/* "running", "rom", "failed", ... */
+	ACCEL_STRING_FAIL_REASON,	/* why the firmware failed; absent unless failed */
+	ACCEL_STRING_NODE,		/* "/dev/accel/accel0" or the socket; absent in-process */
+	ACCEL_STRING_PROTOCOL,		/* "1.0": spoken with the card */
+};
+/* Owned by the device, valid until the next call for the same text. NULL: absent. */
+ACCEL_API const char *accel_device_string(accel_device *device, enum accel_string which);
+
+/* Numbers about a device: append-only list. */
+enum accel_number {
+	ACCEL_NUMBER_NUMA_NODE,
+	ACCEL_NUMBER_LOCAL_MEMORY_BYTES,
+	ACCEL_NUMBER_ENGINES,
+	ACCEL_NUMBER_ENGINE_CLOCK_HZ,
+	ACCEL_NUMBER_MAX_CONTEXTS,
+	ACCEL_NUMBER_MAX_QUEUES,
+	ACCEL_NUMBER_MAX_QUEUE_DEPTH,
+	ACCEL_NUMBER_POWER_LIMIT_MILLIWATTS,
+	ACCEL_NUMBER_SECURITY_VERSION,
+	ACCEL_NUMBER_RESET_COUNT,
+	ACCEL_NUMBER_CONTEXTS,		/* open now, as far as the driver can see */
+	ACCEL_NUMBER_QUEUES,
+	ACCEL_NUMBER_FEATURE_INT8,	/* 0 or 1 */
+	ACCEL_NUMBER_FEATURE_FP32,
+};
+/* -ENODATA: not known for this device. */
+ACCEL_API int accel_device_number(accel_device *device, enum accel_number which, uint64_t *value);
+
+/*
+ * Boots another firmware image; needs the right to (CAP_SYS_ADMIN with the kernel driver).
+ * Blocks until the card runs it. Errors: -EPERM, -EBUSY contexts are open, -EBADMSG the card refused
+ * the image: ACCEL_STRING_FAIL_REASON and accel_error_text() say why; it then has no firmware.
+ */
+ACCEL_API int accel_firmware_load(accel_device *device, const void *image, size_t size,
+				  int64_t timeout);
+
+/* ---- Contexts, buffers, maps -------------------------------------------------------------- */
+
+/* An isolated device address space. -ENOSPC: the card has none left. */
+ACCEL_API int accel_context_create(accel_device *device, accel_context **context);
+/* -EBUSY while queues or timelines of it exist. Maps go with it. */
+ACCEL_API int accel_context_destroy(accel_context *context);
+
+/*
+ * Zeroed host memory that cards can reach, on the card's NUMA node where known. size is rounded up
+ * to whole pages. The host pointer is valid until accel_buffer_free().
+ */
+ACCEL_API int accel_buffer_alloc(accel_device *device, size_t size, accel_buffer **buffer);
+/* -EBUSY while it is mapped. */
+ACCEL_API int accel_buffer_free(accel_buffer *buffer);
+ACCEL_API void *accel_buffer_host(const accel_buffer *buffer);
+ACCEL_API size_t accel_buffer_size(const accel_buffer *buffer);
+
+#define ACCEL_MAP_READ	0x1u	/* the card may read */
+#define ACCEL_MAP_WRITE	0x2u	/* the card may write */
+
+/*
+ * Gives a context access to bytes [offset, offset + size) of a buffer of the same device; offset and
+ * size are whole pages, size 0 means up to the end. *address is the device address of offset.
+ * Errors: -ENOSPC address space or segment limit, -EXDEV buffer of another device.
+ */
+ACCEL_API int accel_buffer_map(accel_context *context, accel_buffer *buffer, size_t offset,
+			       size_t size, unsigned flags, uint64_t *address);
+/* address as given by accel_buffer_map(). Commands that still use it fault. -ENOENT: not mapped. */
+ACCEL_API int accel_buffer_unmap(accel_context *context, uint64_t address);
+
+/* ---- Queues ------------------------------------------------------------------------------- */
+
+/*
+ * A queue of depth commands (power of two, 2..ACCEL_NUMBER_MAX_QUEUE_DEPTH; 0 = 256). Commands run in
+ * order; queues run concurrently. Submitting and reaping makes no system call.
+ * priority: 0 lowest .. 3, 1 normal; above normal may need a privilege (-EPERM). -ENOSPC: none left.
+ */
+ACCEL_API int accel_queue_create(accel_context *context, unsigned depth, unsigned priority,
+				 accel_queue **queue);
+/* Commands not yet completed are dropped. */
+ACCEL_API void accel_queue_destroy(accel_queue *queue);
+
+/*
+ * Commands: each writes one entry and returns 0, or -EAGAIN when depth commands are outstanding
+ * (reap some). Nothing reaches the card before accel_queue_submit(). tag comes back in the
+ * completion; any value but UINT32_MAX. Wrong addresses are found by the card: typed completion.
+ */
+ACCEL_API int accel_queue_nop(accel_queue *queue, uint32_t tag);
+ACCEL_API int accel_queue_barrier(accel_queue *queue, uint32_t tag);
+ACCEL_API int accel_queue_copy(accel_queue *queue, uint64_t destination, uint64_t source,
+			       uint64_t size, uint32_t tag);
+/* rows of row_size bytes, their starts pitch bytes apart. */
+ACCEL_API int accel_queue_copy_2d(accel_queue *queue, uint64_t destination,
+				  uint64_t destination_pitch, uint64_t source,
+				  uint64_t source_pitch, uint64_t row_size, uint32_t rows,
+				  uint32_t tag);
+/* pattern_size: 1, 2, 4 or 8; size is a multiple of it. */
+ACCEL_API int accel_queue_fill(accel_queue *queue, uint64_t destination, uint64_t size,
+			       uint64_t pattern, unsigned pattern_size, uint32_t tag);
+/* Card time in ns to the 8 bytes at address (0 = nowhere) and to accel_completion.info. */
+ACCEL_API int accel_queue_timestamp(accel_queue *queue, uint64_t address, uint32_t tag);
+ACCEL_API int accel_queue_signal(accel_queue *queue, accel_timeline *timeline, uint64_t value,
+				 uint32_t tag);
+/* Holds the queue until the timeline is at value or above. */
+ACCEL_API int accel_queue_wait_timeline(accel_queue *queue, accel_timeline *timeline,
+					uint64_t value, uint32_t tag);
+
+enum accel_type {
+	ACCEL_TYPE_F32,
+	ACCEL_TYPE_S8,
+	ACCEL_TYPE_S32,		/* output of S8 operators: the plain accumulator */
+};
+
+/* int8 requantisation: q = clamp((acc * multiplier + 2^(shift-1)) >> shift). */
+struct accel_requant {
+	int32_t multiplier;	/* 1 .. INT32_MAX */
+	uint32_t shift;		/* 1 .. 62 */
+};
+
+/*
+ * Operators: tensors are dense, row-major, channels last; addresses are device addresses. Zero a
+ * struct before filling it: zero in a field added later means today's behaviour.
+ */
+struct accel_gemm {			/* out[m][n] = a[m][k] * b[k][n] + bias[n] */
+	enum accel_type type;		/* of a and b: F32 or S8 */
+	enum accel_type out_type;	/* F32; or S8 or S32 with type S8 */
+	uint64_t a, b, bias, requant, out;	/* bias 0: none. requant: struct accel_requant[], S8 out */
+	uint32_t m, n, k;
+	uint8_t b_transposed;		/* b is [n][k] */
+	uint8_t relu;
+	uint8_t per_channel;		/* requant has n elements instead of one */
+};
+
+struct accel_conv2d {			/* in [n][h][w][ic], weights [oc][kh][kw][ic], out [n][oh][ow][oc] */
+	enum accel_type type, out_type;
+	uint64_t in, weights, bias, requant, out;
+	uint32_t n, h, w, ic, oc;
+	uint16_t kh, kw, stride_h, stride_w, pad_top, pad_bottom, pad_left, pad_right;
+	uint8_t relu, per_channel;
+};
+
+struct accel_max_pool {			/* in [n][h][w][c]; no padding */
+	enum accel_type type;		/* F32 or S8 */
+	uint64_t in, out;
+	uint32_t n, h, w, c;
+	uint16_t kh, kw, stride_h, stride_w;
+};
+
+ACCEL_API int accel_queue_gemm(accel_queue *queue, const struct accel_gemm *gemm, uint32_t tag);
+ACCEL_API int accel_queue_conv2d(accel_queue *queue, const struct accel_conv2d *conv, uint32_t tag);
+ACCEL_API int accel_queue_max_pool(accel_queue *queue, const struct accel_max_pool *pool,
+				   uint32_t tag);
+/* out = max(a, 0); type F32 or S8; out may be a. */
+ACCEL_API int accel_queue_relu(accel_queue *queue, enum accel_type type, uint64_t out, uint64_t a,
+			       uint64_t count, uint32_t tag);
+/* out = a + b, S8 saturating; out may be a or b. */
+ACCEL_API int accel_queue_add(accel_queue *queue, enum accel_type type, uint64_t out, uint64_t a,
+			      uint64_t b, uint64_t count, uint32_t tag);
+/* Over each row of in[rows][cols], F32. */
+ACCEL_API int accel_queue_softmax(accel_queue *queue, uint64_t out, uint64_t in, uint32_t rows,
+				  uint32_t cols, uint32_t tag);
+
+/* Hands all written commands to the card. 0, or -ENODEV. */
+ACCEL_API int accel_queue_submit(accel_queue *queue);
+
+struct accel_completion {
+	uint32_t tag;
+	int32_t result;		/* 0, or -Exxx: the kind of failure */
+	uint32_t code;		/* the card's status code: accel_code_text() */
+	uint32_t reserved;
+	uint64_t info;		/* timestamp, or the faulting device address */
+};
+
+/* Takes up to max completions without blocking. Returns how many (0: none), or -ENODEV. */
+ACCEL_API int accel_queue_reap(accel_queue *queue, struct accel_completion *completions, int max);
+/*
+ * As reap, but waits (polls a little, then sleeps) for at least one. Returns 1..max, -ETIMEDOUT, or
+ * -EIO: the queue is in error and has nothing more to deliver; accel_error_text() says why.
+ */
+ACCEL_API int accel_queue_wait(accel_queue *queue, struct accel_completion *completions, int max,
+			       int64_t timeout);
+/* Commands written and not yet reaped. */
+ACCEL_API unsigned accel_queue_outstanding(const accel_queue *queue);
+
+/* For event loops: a file descriptor, owned by the queue, that polls readable after an interrupt. */
+ACCEL_API int accel_queue_fd(accel_queue *queue, int *fd);
+/*
+ * Asks for one interrupt at the next completion. Returns 1 if completions are there already (reap
+ * them instead of sleeping), 0 if armed, or -ENODEV. Read 8 bytes from the fd after it fired.
+ */
+ACCEL_API int accel_queue_arm(accel_queue *queue);
+
+/* What a code means; never NULL. */
+ACCEL_API const char *accel_code_text(uint32_t code);
+
+/* ---- Timelines ---------------------------------------------------------------------------- */
+
+/* A 64-bit value, 0 at first, that queues of the context and the host signal and wait for. */
+ACCEL_API int accel_timeline_create(accel_context *context, accel_timeline **timeline);
+/* Commands that still use it fault. */
+ACCEL_API void accel_timeline_destroy(accel_timeline *timeline);
+ACCEL_API uint64_t accel_timeline_value(const accel_timeline *timeline);
+/* Raises the value; -EINVAL if it would go back. */
+ACCEL_API int accel_timeline_signal(accel_timeline *timeline, uint64_t value);
+/* Waits until the timeline is at value or above: 0, -ETIMEDOUT or -ENODEV. */
+ACCEL_API int accel_timeline_wait(accel_timeline *timeline, uint64_t value, int64_t timeout);
+
+/* ---- Telemetry ---------------------------------------------------------------------------- */
+
+/* One consistent snapshot of sensors and counters. Needs no context and no privilege. */
+ACCEL_API int accel_telemetry_read(accel_device *device, accel_telemetry **snapshot);
+ACCEL_API void accel_telemetry_free(accel_telemetry *snapshot);
+
+/* Sensors: name "chip_temp", label for people, unit: celsius, watts, volts, amperes, hertz, ratio. */
+ACCEL_API size_t accel_telemetry_sensors(const accel_telemetry *snapshot);
+ACCEL_API const char *accel_telemetry_sensor_name(const accel_telemetry *snapshot, size_t index);
+ACCEL_API const char *accel_telemetry_sensor_label(const accel_telemetry *snapshot, size_t index);
+ACCEL_API const char *accel_telemetry_sensor_unit(const accel_telemetry *snapshot, size_t index);
+/* 0 and *value in that unit; or -ENODATA and *reason (reason may be NULL). */
+ACCEL_API int accel_telemetry_sensor_value(const accel_telemetry *snapshot, size_t index,
+					   double *value, const char **reason);
+/* Limits: -ENODATA when the sensor has none. */
+ACCEL_API int accel_telemetry_sensor_warn(const accel_telemetry *snapshot, size_t index,
+					  double *value);
+ACCEL_API int accel_telemetry_sensor_critical(const accel_telemetry *snapshot, size_t index,
+					      double *value);
+
+/* Counters since power-on: name "commands", text for people. */
+ACCEL_API size_t accel_telemetry_counters(const accel_telemetry *snapshot);
+ACCEL_API const char *accel_telemetry_counter_name(const accel_telemetry *snapshot, size_t index);
+ACCEL_API const char *accel_telemetry_counter_text(const accel_telemetry *snapshot, size_t index);
+ACCEL_API uint64_t accel_telemetry_counter_value(const accel_telemetry *snapshot, size_t index);
+
+/* ---- Events ------------------------------------------------------------------------------- */
+
+struct accel_event {
+	uint64_t sequence;	/* 1, 2, 3 ... since power-on: a gap means lost events */
+	uint64_t card_ns;
+	uint64_t argument;	/* meaning depends on the code */
+	uint32_t code;
+	uint32_t severity;	/* 0 info, 1 warning, 2 context-fatal, 3 card-fatal */
+};
+/* Copies events from sequence `from` on, oldest first. Returns how many. */
+ACCEL_API int accel_events_read(accel_device *device, uint64_t from, struct accel_event *events,
+				int max);
+/* Name ("THERMAL_WARNING"), meaning and recommended action of an event code; NULL if unknown. */
+ACCEL_API const char *accel_event_name(uint32_t code);
+ACCEL_API const char *accel_event_text(uint32_t code);
+ACCEL_API const char *accel_event_action(uint32_t code);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,521 @@
+// SPDX-License-Identifier: MIT
+// Copyright the OAC authors
+//
+// C++20 handles over accel.h: header only, nothing of it is in the library's ABI. Handles own what
+// they name and are move-only; a child borrows its parent, which must outlive it (declare device,
+// context, buffer, mapping, queue in this order and destructors do the right thing). Set-up throws
+// std::system_error with accel_error_text() in its message; the data path is noexcept and returns
+// what the C call returned. Threads: as in accel.h, a queue by one thread at a time.
+#pragma once
+
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "accel.h"
+
+namespace accel
+{
+
+using completion = ::accel_completion;
+using event = ::accel_event;
+using type = ::accel_type;
+using requant = ::accel_requant;
+using gemm = ::accel_gemm;
+using conv2d = ::accel_conv2d;
+using max_pool = ::accel_max_pool;
+
+/// Rights of a mapping.
+inline constexpr unsigned map_read = ACCEL_MAP_READ;
+inline constexpr unsigned map_write = ACCEL_MAP_WRITE;
+
+/// Throws std::system_error for a negative C result, with the library's text of this thread.
+[[noreturn]] inline void throw_error(int result)
+{
+	throw std::system_error(-result, std::generic_category(), ::accel_error_text());
+}
+
+/// Passes a count or 0 on; throws on a negative result.
+inline int check(int result)
+{
+	if (result < 0)
+		throw_error(result);
+	return result;
+}
+
+/// How long a call may block: a chrono duration (below 0 counts as 0), or the finite default.
+class timeout
+{
+public:
+	constexpr timeout() noexcept = default;
+	template <class Rep, class Period>
+	constexpr timeout(std::chrono::duration<Rep, Period> length) noexcept : ns_(in_ns(length))
+	{
+	}
+
+	static constexpr timeout infinite() noexcept
+	{
+		timeout t;
+		t.ns_ = ACCEL_TIMEOUT_INFINITE;
+		return t;
+	}
+
+	constexpr std::int64_t ns() const noexcept { return ns_; }
+
+private:
+	template <class Rep, class Period>
+	static constexpr std::int64_t in_ns(std::chrono::duration<Rep, Period> length) noexcept
+	{
+		using seconds = std::chrono::duration<double>;
+
+		if (length <= length.zero())
+			return 0;
+		if (seconds(length).count() >= 9e9)
+			return ACCEL_TIMEOUT_INFINITE;
+		return std::chrono::ceil<std::chrono::nanoseconds>(length).count();
+	}
+
+	std::int64_t ns_ = ACCEL_TIMEOUT_DEFAULT;
+};
+
+namespace detail
+{
+
+template <auto Close>
+struct closer {
+	template <class T>
+	void operator()(T *handle) const noexcept
+	{
+		static_cast<void>(Close(handle));
+	}
+};
+
+template <class T, auto Close>
+using handle = std::unique_ptr<T, closer<Close>>;
+
+/// Hands the object to a C close that can refuse; a refused one stays owned.
+template <class Handle, class Close>
+int close(Handle &owner, Close call) noexcept
+{
+	int result = call(owner.get());
+	if (result == 0)
+		static_cast<void>(owner.release());
+	return result;
+}
+
+inline std::string_view text(const char *string) noexcept
+{
+	return string ? std::string_view(string) : std::string_view();
+}
+
+} // namespace detail
+
+/// Names of all cards, each good for device(). Throws EINVAL on a malformed environment.
+inline std::vector<std::string> enumerate()
+{
+	::accel_device_list *raw = nullptr;
+	check(::accel_device_list_create(&raw));
+	detail::handle<::accel_device_list, ::accel_device_list_free> list(raw);
+
+	std::vector<std::string> names;
+	for (std::size_t i = 0; i < ::accel_device_list_count(list.get()); i++)
+		names.emplace_back(::accel_device_list_name(list.get(), i));
+	return names;
+}
+
+/// One consistent snapshot of sensors and counters. Owns what its string_views point to.
+class telemetry
+{
+public:
+	struct sensor {
+		std::string_view name, label, unit;
+		std::optional<double> value;
+		std::string_view absent_reason;	///< empty when there is a value
+		std::optional<double> warn, critical;
+	};
+	struct counter {
+		std::string_view name, text;
+		std::uint64_t value;
+	};
+
+	explicit telemetry(::accel_telemetry *adopted) noexcept : handle_(adopted) {}
+
+	std::vector<sensor> sensors() const
+	{
+		std::vector<sensor> all(::accel_telemetry_sensors(get()));
+		for (std::size_t i = 0; i < all.size(); i++)
+			all[i] = read_sensor(i);
+		return all;
+	}
+
+	std::vector<counter> counters() const
+	{
+		std::vector<counter> all(::accel_telemetry_counters(get()));
+		for (std::size_t i = 0; i < all.size(); i++) {
+			all[i] = { detail::text(::accel_telemetry_counter_name(get(), i)),
+				   detail::text(::accel_telemetry_counter_text(get(), i)),
+				   ::accel_telemetry_counter_value(get(), i) };
+		}
+		return all;
+	}
+
+	/// Nothing if the card has no counter of this name.
+	std::optional<std::uint64_t> counter_value(std::string_view name) const
+	{
+		for (std::size_t i = 0; i < ::accel_telemetry_counters(get()); i++)
+			if (name == ::accel_telemetry_counter_name(get(), i))
+				return ::accel_telemetry_counter_value(get(), i);
+		return std::nullopt;
+	}
+
+	const ::accel_telemetry *get() const noexcept { return handle_.get(); }
+
+private:
+	sensor read_sensor(std::size_t i) const
+	{
+		sensor s{};
+		double value = 0;
+		const char *reason = nullptr;
+
+		s.name = detail::text(::accel_telemetry_sensor_name(get(), i));
+		s.label = detail::text(::accel_telemetry_sensor_label(get(), i));
+		s.unit = detail::text(::accel_telemetry_sensor_unit(get(), i));
+		if (::accel_telemetry_sensor_value(get(), i, &value, &reason) == 0)
+			s.value = value;
+		else
+			s.absent_reason = detail::text(reason);
+		if (::accel_telemetry_sensor_warn(get(), i, &value) == 0)
+			s.warn = value;
+		if (::accel_telemetry_sensor_critical(get(), i, &value) == 0)
+			s.critical = value;
+		return s;
+	}
+
+	detail::handle<::accel_telemetry, ::accel_telemetry_free> handle_;
+};
+
+/// An open card. Any thread may use it.
+class device
+{
+public:
+	/// Takes any name that accel_device_open() takes. Throws ENODEV, EACCES, EBUSY, EPROTO.
+	explicit device(const std::string &name) { open(name.c_str()); }
+	/// The first card.
+	device() { open(nullptr); }
+
+	/// Nothing when absent.
+	std::optional<std::string> string(::accel_string which) const
+	{
+		const char *text = ::accel_device_string(get(), which);
+		return text ? std::optional<std::string>(text) : std::nullopt;
+	}
+
+	/// Nothing when not known for this device.
+	std::optional<std::uint64_t> number(::accel_number which) const
+	{
+		std::uint64_t value = 0;
+		int result = ::accel_device_number(get(), which, &value);
+		if (result == -ENODATA)
+			return std::nullopt;
+		check(result);
+		return value;
+	}
+
+	/// Blocks until the card runs it. Throws EPERM, EBUSY, EBADMSG (refused; no firmware now).
+	void load_firmware(std::span<const std::byte> image, timeout t = {})
+	{
+		check(::accel_firmware_load(get(), image.data(), image.size(), t.ns()));
+	}
+
+	telemetry read_telemetry() const
+	{
+		::accel_telemetry *raw = nullptr;
+		check(::accel_telemetry_read(get(), &raw));
+		return telemetry(raw);
+	}
+
+	/// At most max events from sequence number `from` on, oldest first.
+	std::vector<event> events(std::uint64_t from = 0, int max = 64) const
+	{
+		std::vector<event> all(max > 0 ? static_cast<std::size_t>(max) : 0);
+		all.resize(static_cast<std::size_t>(
+			check(::accel_events_read(get(), from, all.data(), max))));
+		return all;
+	}
+
+	/// 0, or -EBUSY while contexts or buffers exist: it is then open still.
+	int close() noexcept { return detail::close(handle_, ::accel_device_close); }
+	::accel_device *get() const noexcept { return handle_.get(); }
+
+private:
+	void open(const char *name)
+	{
+		::accel_device *raw = nullptr;
+		check(::accel_device_open(name, &raw));
+		handle_.reset(raw);
+	}
+
+	detail::handle<::accel_device, ::accel_device_close> handle_;
+};
+
+/// An isolated device address space. Borrows the device.
+class context
+{
+public:
+	/// Throws ENOSPC, EHOSTDOWN.
+	explicit context(const device &parent)
+	{
+		::accel_context *raw = nullptr;
+		check(::accel_context_create(parent.get(), &raw));
+		handle_.reset(raw);
+	}
+
+	/// 0, or -EBUSY while queues or timelines exist: it is then open still.
+	int close() noexcept { return detail::close(handle_, ::accel_context_destroy); }
+	::accel_context *get() const noexcept { return handle_.get(); }
+
+private:
+	detail::handle<::accel_context, ::accel_context_destroy> handle_;
+};
+
+/// Zeroed host memory that cards can reach. Borrows the device; spans live as long as it.
+class buffer
+{
+public:
+	/// size is rounded up to whole pages. Throws EINVAL, ENOMEM.
+	buffer(const device &parent, std::size_t size)
+	{
+		::accel_buffer *raw = nullptr;
+		check(::accel_buffer_alloc(parent.get(), size, &raw));
+		handle_.reset(raw);
+	}
+
+	std::size_t size() const noexcept { return ::accel_buffer_size(get()); }
+	std::span<std::byte> bytes() const noexcept { return as<std::byte>(); }
+
+	/// The whole buffer as elements of T.
+	template <class T>
+	std::span<T> as() const noexcept
+	{
+		static_assert(std::is_trivially_copyable_v<T>);
+		return { static_cast<T *>(::accel_buffer_host(get())), size() / sizeof(T) };
+	}
+
+	/// 0, or -EBUSY while it is mapped: it is then there still.
+	int close() noexcept { return detail::close(handle_, ::accel_buffer_free); }
+	::accel_buffer *get() const noexcept { return handle_.get(); }
+
+private:
+	detail::handle<::accel_buffer, ::accel_buffer_free> handle_;
+};
+
+/// Access of a context to a part of a buffer, for as long as it lives. Borrows both.
+class mapping
+{
+public:
+	/// Whole pages; size 0 means up to the end. Throws EINVAL, ENOSPC, EXDEV.
+	mapping(const context &user, const buffer &memory, unsigned flags = map_read | map_write,
+		std::size_t offset = 0, std::size_t size = 0)
+		: context_(user.get())
+	{
+		check(::accel_buffer_map(context_, memory.get(), offset, size, flags, &address_));
+	}
+
+	mapping(mapping &&other) noexcept
+		: context_(std::exchange(other.context_, nullptr)),
+		  address_(other.address_)
+	{
+	}
+
+	mapping &operator=(mapping &&other) noexcept
+	{
+		std::swap(context_, other.context_);
+		std::swap(address_, other.address_);
+		return *this;
+	}
+
+	~mapping() { static_cast<void>(unmap()); }
+
+	/// Commands that still use it fault. 0 also if it is unmapped already.
+	int unmap() noexcept
+	{
+		::accel_context *from = std::exchange(context_, nullptr);
+		return from ? ::accel_buffer_unmap(from, address_) : 0;
+	}
+
+	/// Device address of the first mapped byte.
+	std::uint64_t address() const noexcept { return address_; }
+
+private:
+	::accel_context *context_;
+	std::uint64_t address_ = 0;
+};
+
+/// A 64-bit value that queues of the context and the host signal and wait for.
+class timeline
+{
+public:
+	explicit timeline(const context &parent)
+	{
+		::accel_timeline *raw = nullptr;
+		check(::accel_timeline_create(parent.get(), &raw));
+		handle_.reset(raw);
+	}
+
+	std::uint64_t value() const noexcept { return ::accel_timeline_value(get()); }
+	/// 0, or -EINVAL if the value would go back.
+	int signal(std::uint64_t value) noexcept { return ::accel_timeline_signal(get(), value); }
+	/// 0, -ETIMEDOUT or -ENODEV.
+	int wait(std::uint64_t value, timeout t = {}) noexcept
+	{
+		return ::accel_timeline_wait(get(), value, t.ns());
+	}
+
+	::accel_timeline *get() const noexcept { return handle_.get(); }
+
+private:
+	detail::handle<::accel_timeline, ::accel_timeline_destroy> handle_;
+};
+
+/// Commands in order, completions in order. One thread at a time. Borrows the context.
+class queue
+{
+public:
+	/// depth 0: 256. Throws EINVAL, EPERM (priority), ENOSPC.
+	explicit queue(const context &parent, unsigned depth = 0, unsigned priority = 1)
+	{
+		::accel_queue *raw = nullptr;
+		check(::accel_queue_create(parent.get(), depth, priority, &raw));
+		handle_.reset(raw);
+	}
+
+	// try_*: 0, -EAGAIN when depth commands are outstanding, -EINVAL. Nothing reaches the
+	// card before submit().
+	int try_nop(std::uint32_t tag) noexcept { return ::accel_queue_nop(get(), tag); }
+	int try_barrier(std::uint32_t tag) noexcept { return ::accel_queue_barrier(get(), tag); }
+
+	int try_copy(std::uint64_t destination, std::uint64_t source, std::uint64_t size,
+		     std::uint32_t tag) noexcept
+	{
+		return ::accel_queue_copy(get(), destination, source, size, tag);
+	}
+
+	int try_copy_2d(std::uint64_t destination, std::uint64_t destination_pitch,
+			std::uint64_t source, std::uint64_t source_pitch, std::uint64_t row_size,
+			std::uint32_t rows, std::uint32_t tag) noexcept
+	{
+		return ::accel_queue_copy_2d(get(), destination, destination_pitch, source,
+					     source_pitch, row_size, rows, tag);
+	}
+
+	/// The pattern is as wide as its type: 1, 2, 4 or 8 bytes.
+	template <class Pattern>
+	int try_fill(std::uint64_t destination, std::uint64_t size, Pattern pattern,
+		     std::uint32_t tag) noexcept
+	{
+		static_assert(std::is_unsigned_v<Pattern>);
+		return ::accel_queue_fill(get(), destination, size, pattern, sizeof(Pattern), tag);
+	}
+
+	/// address 0: the time goes to completion.info alone.
+	int try_timestamp(std::uint64_t address, std::uint32_t tag) noexcept
+	{
+		return ::accel_queue_timestamp(get(), address, tag);
+	}
+
+	int try_signal(const timeline &t, std::uint64_t value, std::uint32_t tag) noexcept
+	{
+		return ::accel_queue_signal(get(), t.get(), value, tag);
+	}
+
+	int try_wait(const timeline &t, std::uint64_t value, std::uint32_t tag) noexcept
+	{
+		return ::accel_queue_wait_timeline(get(), t.get(), value, tag);
+	}
+
+	int try_exec(const gemm &op, std::uint32_t tag) noexcept
+	{
+		return ::accel_queue_gemm(get(), &op, tag);
+	}
+
+	int try_exec(const conv2d &op, std::uint32_t tag) noexcept
+	{
+		return ::accel_queue_conv2d(get(), &op, tag);
+	}
+
+	int try_exec(const max_pool &op, std::uint32_t tag) noexcept
+	{
+		return ::accel_queue_max_pool(get(), &op, tag);
+	}
+
+	int try_relu(type element, std::uint64_t out, std::uint64_t a, std::uint64_t count,
+		     std::uint32_t tag) noexcept
+	{
+		return ::accel_queue_relu(get(), element, out, a, count, tag);
+	}
+
+	int try_add(type element, std::uint64_t out, std::uint64_t a, std::uint64_t b,
+		    std::uint64_t count, std::uint32_t tag) noexcept
+	{
+		return ::accel_queue_add(get(), element, out, a, b, count, tag);
+	}
+
+	int try_softmax(std::uint64_t out, std::uint64_t in, std::uint32_t rows, std::uint32_t cols,
+			std::uint32_t tag) noexcept
+	{
+		return ::accel_queue_softmax(get(), out, in, rows, cols, tag);
+	}
+
+	/// Hands all written commands to the card. 0, or -ENODEV.
+	int submit() noexcept { return ::accel_queue_submit(get()); }
+
+	/// One completion if there is one. -ENODEV shows in reap() only.
+	std::optional<completion> poll() noexcept
+	{
+		completion one;
+		return ::accel_queue_reap(get(), &one, 1) == 1 ? std::optional(one) : std::nullopt;
+	}
+
+	/// How many were taken without blocking, or -ENODEV.
+	int reap(std::span<completion> to) noexcept
+	{
+		return ::accel_queue_reap(get(), to.data(), static_cast<int>(to.size()));
+	}
+
+	/// As reap(), for at least one: 1.., -ETIMEDOUT, -EIO (in error, nothing more), -ENODEV.
+	int wait(std::span<completion> to, timeout t = {}) noexcept
+	{
+		return ::accel_queue_wait(get(), to.data(), static_cast<int>(to.size()), t.ns());
+	}
+
+	unsigned outstanding() const noexcept { return ::accel_queue_outstanding(get()); }
+
+	/// Readable after an interrupt; owned by the queue.
+	int fd()
+	{
+		int fd = -1;
+		check(::accel_queue_fd(get(), &fd));
+		return fd;
+	}
+
+	/// 1: completions are there already, 0: one interrupt will come, or -ENODEV.
+	int arm() noexcept { return ::accel_queue_arm(get()); }
+
+	::accel_queue *get() const noexcept { return handle_.get(); }
+
+private:
+	detail::handle<::accel_queue, ::accel_queue_destroy> handle_;
+};
+
+} // namespace accel

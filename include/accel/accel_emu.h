@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* Copyright the OAC authors */
+/*
+ * How libaccel gets an emulated card into its own process: libaccel-emu.so, loaded with dlopen()
+ * when ACCEL_EMU is set, exports these functions. The card is reached through a connected socket
+ * on which it speaks vfio-user, byte for byte what an accel-emu server speaks; so libaccel has one
+ * bus for both, and links neither the card's model nor the libraries it computes with.
+ */
+#ifndef ACCEL_EMU_H
+#define ACCEL_EMU_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ACCEL_EMU_LIBRARY "libaccel-emu.so.0"
+
+struct accel_emu_card;
+
+/*
+ * Powers up an emulated card on a thread of its own. index: 0, 1, 2 ...: gives serial and name.
+ * *fd: the caller's end of the connection, to be closed by the caller; *card: for
+ * accel_emu_card_stop(). Returns 0, -ENOMEM, -EMFILE, -EAGAIN (no thread).
+ * Thread-safe.
+ */
+int accel_emu_card_start(unsigned index, int *fd, struct accel_emu_card **card);
+
+/* Ends the thread and frees the card; its memory is gone when this returns. NULL is allowed. */
+void accel_emu_card_stop(struct accel_emu_card *card);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
