@@ -325,6 +325,7 @@ STATIC = [
     ("format", ["scripts/check-format.sh"]),
     ("functions-self-test", ["scripts/check-functions.py", "--self-test"]),
     ("functions", ["scripts/check-functions.py"]),
+    ("walk", ["scripts/check-walk.py"]),
 ]
 # The same, of what is built.
 STATIC_BUILT = [

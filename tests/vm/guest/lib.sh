@@ -1,0 +1,157 @@
+# shellcheck shell=sh disable=SC2034 # names are used by suites
+# SPDX-License-Identifier: MIT
+# Copyright the OAC authors
+#
+# What suites are written with. Each result is one line on standard output:
+# "run NAME", then "ok NAME: MS ms", "not ok NAME: LAST LINE" or
+# "skip NAME: REASON"; lines beginning with "# " explain the one above. A NAME
+# has no blank and no colon.
+
+note() { echo "# $*"; }
+
+now_ms() {
+	read -r uptime _ </proc/uptime
+	echo "${uptime%.*}${uptime#*.}0"
+}
+
+# The kernel's new complaints, with the lines after each; empties the log.
+new_splats() { dmesg -c | grep -E -A 12 -f /splat.regex | head -n 60; }
+
+explain() { sed 's/^/# /' "$1"; }
+
+last_line() { grep -v '^[[:space:]]*$' "$1" | tail -n 1 | cut -c 1-300; }
+
+# verdict NAME STATUS MS OUTPUT: one result, as the program gave it
+verdict() {
+	case $2 in
+	0) echo "ok $1: $3 ms" ;;
+	77) echo "skip $1: $(last_line "$4")" ;;
+	*)
+		echo "not ok $1: $(last_line "$4") [exit $2]"
+		tail -n 40 "$4" >/tmp/tail
+		explain /tmp/tail ;;
+	esac
+}
+
+# A failure named NAME if the kernel complained since the last look.
+splats() {
+	new_splats >/tmp/splats
+	[ -s /tmp/splats ] || return 0
+	echo "not ok $1: kernel: $(head -n 1 /tmp/splats)"
+	explain /tmp/splats
+}
+
+# check NAME COMMAND...: one test. A function may be the command; it runs in a
+# subshell. Exit 77 skips; the last line said is the reason.
+check() {
+	check_name=$1
+	shift
+	echo "run $check_name"
+	check_start=$(now_ms)
+	("$@") >/tmp/output 2>&1
+	check_status=$?
+	check_ms=$(($(now_ms) - check_start))
+	check_splats=$(splats "$check_name")
+	if [ -n "$check_splats" ]; then
+		echo "$check_splats"
+	else
+		verdict "$check_name" "$check_status" "$check_ms" /tmp/output
+	fi
+}
+
+# wait_until SECONDS COMMAND...: for what sends no event to a shell
+wait_until() {
+	wait_end=$(($(now_ms) + $1 * 1000))
+	shift
+	until "$@"; do
+		[ "$(now_ms)" -lt "$wait_end" ] || return 1
+		sleep 0.05
+	done
+}
+
+# gtest PREFIX BINARY ARGS...: each of its test cases is a test here.
+gtest() {
+	gtest_prefix=$1 gtest_case='' gtest_count=0
+	shift
+	echo "run $gtest_prefix"
+	echo 0 >/tmp/gtest-count
+	if [ ! -x "$1" ]; then
+		echo "not ok $gtest_prefix: $1 is not in the guest"
+		return
+	fi
+	{
+		"$@" --gtest_color=no 2>&1
+		echo $? >/tmp/gtest-status
+	} | while IFS= read -r gtest_line; do
+		gtest_line "$gtest_line"
+		echo "$gtest_count $gtest_case" >/tmp/gtest-count
+	done
+	read -r gtest_count gtest_case </tmp/gtest-count
+	read -r gtest_status </tmp/gtest-status
+	if [ -n "$gtest_case" ]; then
+		verdict "$gtest_prefix/$gtest_case" "$gtest_status" 0 /tmp/output
+	elif [ "${gtest_count:-0}" = 0 ]; then
+		echo "not ok $gtest_prefix: ran no test [exit $gtest_status]"
+	elif [ "$gtest_status" -gt 1 ]; then
+		echo "not ok $gtest_prefix: ended with $gtest_status"
+	fi
+	splats "$gtest_prefix"
+}
+
+# One line of a gtest program. Only the first verdict after RUN counts: the
+# closing summary repeats the failures.
+gtest_line() {
+	case $1 in
+	'[ RUN      ] '*)
+		gtest_case=${1#'[ RUN      ] '}
+		echo "run $gtest_prefix/$gtest_case"
+		: >/tmp/output
+		return ;;
+	'[       OK ] '* | '[  SKIPPED ] '* | '[  FAILED  ] '*)
+		[ -n "$gtest_case" ] || return 0 ;;
+	*)
+		echo "$1" >>/tmp/output
+		return ;;
+	esac
+	gtest_ms=${1##*(}
+	gtest_ms=${gtest_ms%% *}
+	case $1 in
+	'[       OK ] '*) gtest_status=0 ;;
+	'[  SKIPPED ] '*) gtest_status=77 ;;
+	*) gtest_status=1 ;;
+	esac
+	verdict "$gtest_prefix/$gtest_case" "$gtest_status" "$gtest_ms" /tmp/output
+	# the program does not wait for us: a later case may be the culprit
+	splats "$gtest_prefix/$gtest_case.or-later"
+	gtest_case=''
+	gtest_count=$((gtest_count + 1))
+}
+
+# --- the card, as seen from a suite ------------------------------------------
+
+PCI_ID=1234:0ac1
+DRIVER=/sys/bus/pci/drivers/oac
+
+# Nodes of our cards: accel where the kernel has it, else render nodes.
+nodes() {
+	for node_class in accel drm; do
+		for node_dir in "$DRIVER"/*/"$node_class"/*; do
+			[ -e "$node_dir/uevent" ] || continue
+			node=/dev/$(sed -n 's/^DEVNAME=//p' "$node_dir/uevent")
+			case $node in
+			/dev/accel/accel* | /dev/dri/renderD*) echo "$node" ;;
+			esac
+		done
+	done
+}
+
+has_nodes() { [ "$(nodes | wc -l)" -eq "$1" ]; }
+
+load_module() {
+	[ -e /sys/module/oac ] || modprobe oac || return
+	wait_until 30 has_nodes "$CARDS" && return
+	echo "expected $CARDS node(s), have: $(nodes)"
+	return 1
+}
+
+unload_module() { [ ! -e /sys/module/oac ] || rmmod oac; }

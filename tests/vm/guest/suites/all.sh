@@ -1,0 +1,7 @@
+# shellcheck shell=sh disable=SC1091 # paths of the guest
+# SPDX-License-Identifier: MIT
+# Copyright the OAC authors
+
+. /suites/smoke.sh
+. /suites/api.sh
+. /suites/digits.sh

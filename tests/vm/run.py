@@ -1,0 +1,550 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# Copyright the OAC authors
+"""Boots a stock Debian kernel in QEMU with emulated cards and runs one suite.
+
+The guest's user space is an initramfs made here from the host's own programs
+and the build folder. Its first serial port is the kernel's console, its second
+carries the results, one line per test. Nothing here needs privilege.
+"""
+
+import argparse
+import collections
+import ctypes
+import glob
+import json
+import lzma
+import os
+import pathlib
+import re
+import selectors
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+CHECKOUT = HERE.parent.parent
+GUEST = HERE / "guest"
+KERNELS = ("6.1", "6.12", "7.3")
+
+# Serves N cards on {dir}/card0.sock..., then prints one line with "ready".
+# QEMU has no doorbell memory to share with a card: they must be trapped.
+EMULATOR = ("{build}/tools/accel-emu", "serve", "--dir", "{dir}",
+            "--cards", "{cards}", "--doorbells", "trapped")
+EMULATOR_START_S = 30
+ENDING_S = 5
+
+# What the guest gets: host programs; files by their host path; ours by name,
+# wherever they are below the build folder (tests may be missing: the suite
+# then says so); data files, wherever they are below the checkout.
+HOST_PROGRAMS = ("dash", "kmod", "lspci", "sensors", "perl")
+KMOD_NAMES = ("modprobe", "insmod", "rmmod", "lsmod", "modinfo")
+HOST_FILES = ("/usr/share/misc/pci.ids", "/etc/sensors3.conf")
+BUILT_TESTS = ("test_api", "test_abi", "test_isolation", "digits")
+BUILT_TOOLS = ("accelctl", "accel-exporter")
+TEST_DATA = ("digits.csv.gz",)
+FIRMWARE = ("firmware/*.bin", "firmware/*.fw", "firmware/*.img",
+            "firmware/*.oacfw")
+FIRMWARE_DIR = "lib/firmware/oac"
+EXTRA_MODULES = ()
+
+HOST_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin:/bin"
+
+
+class RunError(Exception):
+    """Why a run could not be carried out; its text is for the user."""
+
+
+def host_program(name):
+    """The path of a host program, wherever the distribution put it."""
+    path = shutil.which(name, path=HOST_PATH)
+    if not path:
+        raise RunError(f"{name} is not installed (see tests/vm/packages)")
+    return path
+
+
+def output_of(*command):
+    """What a command prints; its complaints are the error."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True,
+                          check=False)
+    if done.returncode:
+        raise RunError(f"{command[0]} failed with {done.returncode}")
+    return done.stdout
+
+
+# --- the guest's file system -------------------------------------------------
+
+class Initramfs:
+    """An uncompressed newc archive, built in memory."""
+
+    def __init__(self):
+        self.entries = {}
+
+    def add(self, name, mode, data=b"", rdev=(0, 0)):
+        """Adds one entry and the folders above it."""
+        name = str(name).lstrip("/")
+        for parent in reversed(pathlib.PurePath(name).parents[:-1]):
+            self.entries.setdefault(str(parent), (stat.S_IFDIR | 0o755, b"",
+                                                  (0, 0)))
+        self.entries[name] = (mode, data, rdev)
+
+    def add_folder(self, name):
+        self.add(name, stat.S_IFDIR | 0o755)
+
+    def add_link(self, name, target):
+        self.add(name, stat.S_IFLNK | 0o777, target.encode())
+
+    def add_file(self, name, source, executable=False):
+        self.add(name, stat.S_IFREG | (0o755 if executable else 0o644),
+                 pathlib.Path(source).read_bytes())
+
+    def add_program(self, name, source):
+        """Adds a program, its loader, and its libraries flat in /usr/lib."""
+        self.add_file(name, source, executable=True)
+        listing = subprocess.run(["ldd", source], stdout=subprocess.PIPE,
+                                 stderr=subprocess.DEVNULL, text=True,
+                                 check=False).stdout
+        if "not found" in listing:
+            raise RunError(f"{source} lacks libraries:\n{listing}")
+        for soname, path in re.findall(r"(\S+) => (/\S+)", listing):
+            self.add_file(f"usr/lib/{soname}", path, executable=True)
+        for loader in re.findall(r"^\s+(/\S+) \(0x", listing, re.M):
+            self.add_file(loader, loader, executable=True)
+
+    def write(self, path):
+        with open(path, "wb") as out:
+            for number, name in enumerate(self.entries, 1):
+                out.write(self._record(number, name, *self.entries[name]))
+            out.write(self._record(0, "TRAILER!!!", 0, b"", (0, 0)))
+
+    @staticmethod
+    def _record(number, name, mode, data, rdev):
+        name = name.encode() + b"\0"
+        fields = (number, mode, 0, 0, 1, 0, len(data), 0, 0, *rdev,
+                  len(name), 0)
+        head = b"070701" + b"".join(b"%08x" % field for field in fields) + name
+        return (head + b"\0" * (-len(head) % 4) +
+                data + b"\0" * (-len(data) % 4))
+
+
+def find_below(folder, name, executable=False):
+    """The newest file of this name below a folder, or None."""
+    found = [path for path in pathlib.Path(folder).rglob(name)
+             if path.is_file() and
+             (not executable or os.access(path, os.X_OK))]
+    return max(found, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def add_user_space(image, build):
+    """The host's programs and this checkout's."""
+    image.add("dev/console", stat.S_IFCHR | 0o600, rdev=(5, 1))
+    for folder in ("proc", "sys", "dev", "tmp", "run", "root", FIRMWARE_DIR):
+        image.add_folder(folder)
+    image.add_file("bin/busybox", host_program("busybox"), executable=True)
+    for name in HOST_PROGRAMS:
+        image.add_program(f"usr/bin/{name}",
+                          os.path.realpath(host_program(name)))
+    for name in KMOD_NAMES:
+        image.add_link(f"usr/sbin/{name}", "../bin/kmod")
+    for path in filter(os.path.exists, HOST_FILES):
+        image.add_file(path, path)
+    for folder, names in (("test", BUILT_TESTS), ("usr/bin", BUILT_TOOLS)):
+        for name in names:
+            path = find_below(build, name, executable=True)
+            if path:
+                image.add_program(f"{folder}/{name}", path)
+    for name in TEST_DATA:
+        path = find_below(CHECKOUT, name)
+        if path:
+            image.add_file(f"test/{name}", path)
+    for pattern in FIRMWARE:
+        for path in glob.glob(str(build / pattern)):
+            image.add_file(f"{FIRMWARE_DIR}/{os.path.basename(path)}", path)
+
+
+def add_suites(image):
+    """init, the helpers and all suites."""
+    for path in GUEST.rglob("*"):
+        if path.is_file():
+            image.add_file(path.relative_to(GUEST), path,
+                           executable=path.name == "init")
+
+
+def read_module(path):
+    """A module's bytes, decompressed: the guest need not know how."""
+    if path.suffix == ".xz":
+        return lzma.decompress(path.read_bytes())
+    if path.suffix == ".zst":
+        return subprocess.run(["zstd", "-dc", path], check=True,
+                              stdout=subprocess.PIPE).stdout
+    return path.read_bytes()
+
+
+def module_name(path):
+    return os.path.basename(path).split(".")[0].replace("-", "_")
+
+
+def module_closure(folder, names):
+    """Paths below a modules folder of the named modules and all they need."""
+    needs, paths = {}, {}
+    for line in (folder / "modules.dep").read_text().splitlines():
+        path, _, rest = line.partition(":")
+        paths[module_name(path)] = path
+        needs[module_name(path)] = [module_name(need) for need in rest.split()]
+    builtin = {module_name(line) for line in
+               (folder / "modules.builtin").read_text().split()}
+    wanted = {name.replace("-", "_") for name in names} - builtin
+    missing = wanted - set(paths)
+    if missing:
+        raise RunError("the kernel lacks " + ", ".join(sorted(missing)))
+    return sorted(paths[name] for name in
+                  wanted.union(*(needs[name] for name in wanted)))
+
+
+def add_modules(image, root, release, ours, scratch):
+    """Our module as an update, with its dependencies and their index."""
+    source = root / "usr/lib/modules" / release
+    target = scratch / "lib/modules" / release
+    depends = output_of(host_program("modinfo"), "-F", "depends", str(ours))
+    names = set(filter(None, depends.strip().split(","))) | set(EXTRA_MODULES)
+    for path in module_closure(source, names):
+        plain = target / re.sub(r"\.ko\..*", ".ko", path)
+        plain.parent.mkdir(parents=True, exist_ok=True)
+        plain.write_bytes(read_module(source / path))
+    (target / "updates").mkdir(parents=True)
+    shutil.copyfile(ours, target / "updates/oac.ko")
+    for index in ("modules.builtin", "modules.order",
+                  "modules.builtin.modinfo"):
+        shutil.copyfile(source / index, target / index)
+    output_of(host_program("depmod"), "-b", str(scratch), release)
+    for path in target.rglob("*"):
+        if path.is_file():
+            image.add_file(path.relative_to(scratch), path)
+
+
+# --- processes ---------------------------------------------------------------
+
+def die_with_parent():
+    """In the child: even a killed run.py leaves nothing behind."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+class Processes:
+    """What this run has started; ends it in reverse order."""
+
+    def __init__(self):
+        self.started = []
+
+    def start(self, command, **options):
+        # a session of its own: Ctrl-C comes to us, and we end the others
+        process = subprocess.Popen([str(word) for word in command],
+                                   preexec_fn=die_with_parent, **options)
+        self.started.append(process)
+        return process
+
+    def end(self):
+        for process in reversed(self.started):
+            if process.poll() is None:
+                process.terminate()
+            try:
+                process.wait(ENDING_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def start_emulator(processes, build, cards, scratch):
+    """Starts the cards and returns once all of them listen."""
+    command = [word.format(build=build, dir=scratch, cards=cards)
+               for word in EMULATOR]
+    if not os.access(command[0], os.X_OK):
+        raise RunError(f"{command[0]} is not built")
+    with open(scratch / "emulator.log", "wb") as log:
+        emulator = processes.start(command, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=log,
+                                   start_new_session=True)
+    with selectors.DefaultSelector() as selector:
+        selector.register(emulator.stdout, selectors.EVENT_READ)
+        said, deadline = b"", time.monotonic() + EMULATOR_START_S
+        while b"ready" not in said:
+            left = deadline - time.monotonic()
+            piece = b""
+            if left > 0 and selector.select(left):
+                piece = os.read(emulator.stdout.fileno(), 4096)
+            if not piece:
+                complaint = (scratch / "emulator.log").read_text()[-2000:]
+                raise RunError("the card emulator is not ready: " +
+                               (complaint or said.decode()))
+            said += piece
+    return emulator
+
+
+def qemu_command(root):
+    """QEMU out of the root: with its own loader, libraries and firmware."""
+    libraries = root / "usr/lib/x86_64-linux-gnu"
+    return [root / "usr/lib64/ld-linux-x86-64.so.2",
+            "--library-path", libraries,
+            root / "usr/bin/qemu-system-x86_64",
+            "-L", root / "usr/share/qemu", "-L", root / "usr/share/seabios"]
+
+
+def card_options(args, scratch):
+    """One root port and one card each. Ports at the speed at which QEMU shows
+    an active link; a card may take a minute to answer; JSON is the only form
+    that takes a socket."""
+    options = []
+    for card in range(args.cards):
+        device = {"driver": "vfio-user-pci", "id": f"acc{card}",
+                  "bus": f"rp{card}", "x-msg-timeout": 60000,
+                  "socket": {"path": str(scratch / f"card{card}.sock"),
+                             "type": "unix"}}
+        if args.stand_in:
+            device = {"driver": args.stand_in, "bus": f"rp{card}"}
+        options += ["-device", f"pcie-root-port,id=rp{card},chassis={card + 1},"
+                               f"slot={card + 1},x-speed=5",
+                    "-device", json.dumps(device)]
+    return options
+
+
+def guest_options(args, kernel, scratch):
+    """The machine without its cards and serial ports."""
+    # no_timer_check: on a busy host the check of the timer's interrupt can fail
+    words = ["console=ttyS0", "iommu=pt", "panic=-1", "loglevel=7",
+             "no_timer_check",
+             f"SUITE={args.suite}", f"CARDS={args.cards}"]
+    if args.shell:
+        words.append("DEBUG_SHELL=1")
+    return ["-accel", "tcg", "-machine", "q35,memory-backend=m0",
+            "-cpu", "max", "-smp", "2", "-m", args.memory,
+            "-object",
+            f"memory-backend-memfd,id=m0,size={args.memory},share=on",
+            "-nodefaults", "-display", "none", "-no-reboot",
+            "-kernel", kernel, "-initrd", scratch / "initramfs",
+            "-append", " ".join(words)]
+
+
+# --- results -----------------------------------------------------------------
+
+class Results:
+    """Takes the guest's lines apart, forwards and counts them."""
+
+    def __init__(self):
+        self.lines = []
+        self.count = collections.Counter()
+        self.running = "the boot"
+        self.finished = False
+        self.rest = b""
+
+    def feed(self, data):
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        for line in lines:
+            self.take(line.decode(errors="replace").rstrip("\r"))
+
+    def take(self, line):
+        """One line; what is no result is shown as it came."""
+        self.lines.append(line)
+        if line.startswith("run "):
+            self.running = line[4:]
+            return
+        if line == "done":
+            self.finished = True
+            return
+        for word in ("ok", "not ok", "skip"):
+            if line.startswith(word + " "):
+                self.count[word] += 1
+        print(line, flush=True)
+
+    def fail(self, name, why):
+        self.take(f"not ok {name}: {why}")
+
+    def summary(self):
+        return (f"{self.count['ok']} passed, {self.count['not ok']} failed, "
+                f"{self.count['skip']} skipped")
+
+
+def follow(qemu, emulator, results, deadline):
+    """Reads results until the guest is off; returns what went wrong."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(qemu.stdout, selectors.EVENT_READ)
+        if emulator:
+            selector.register(emulator.stdout, selectors.EVENT_READ)
+        while True:
+            left = deadline - time.monotonic()
+            ready = selector.select(left) if left > 0 else []
+            if not ready:
+                return f"out of time during {results.running}"
+            for key, _ in ready:
+                data = os.read(key.fd, 65536)
+                if key.fileobj is qemu.stdout:
+                    if not data:
+                        return None
+                    results.feed(data)
+                elif not data:
+                    return (f"the card emulator ended with {emulator.wait()} "
+                            f"during {results.running}")
+
+
+def log_text(scratch, name):
+    path = scratch / name
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+def show_logs(scratch):
+    """The ends of everything that may say why a run broke."""
+    for name, count in (("emulator.log", 10), ("qemu.log", 10),
+                        ("console.log", 40)):
+        text = log_text(scratch, name)
+        if text:
+            print(f"# last lines of {name}:")
+        for line in text.splitlines()[-count:]:
+            print("#", line)
+
+
+def judge(results, trouble, qemu, scratch):
+    """Adds the failures that only the host can see."""
+    console = log_text(scratch, "console.log")
+    splats = re.compile((GUEST / "splat.regex").read_text().strip())
+    complaints = [line for line in console.splitlines() if splats.search(line)]
+    if not trouble and qemu.wait() != 0:
+        trouble = f"QEMU ended with {qemu.returncode}"
+    if not trouble and not results.finished:
+        trouble = f"the guest ended during {results.running}"
+    if trouble:
+        results.fail("run", trouble)
+        show_logs(scratch)
+    if complaints and not any(": kernel: " in line for line in results.lines):
+        results.fail("kernel-log", complaints[0])
+    if not sum(results.count.values()):
+        results.fail("run", "no test was run")
+
+
+def boot(args, root, release, scratch, processes):
+    """Starts the cards and the machine; returns QEMU and the emulator."""
+    emulator = None
+    if args.cards and not args.stand_in:
+        emulator = start_emulator(processes, args.build_dir, args.cards,
+                                  scratch)
+    command = qemu_command(root)
+    command += guest_options(args, root / f"boot/vmlinuz-{release}", scratch)
+    if args.shell:
+        command += ["-serial", "mon:stdio", "-serial", "null"]
+        pipes = {}
+    else:
+        # stdout is the second port: its end is the machine's
+        command += ["-serial", f"file:{scratch / 'console.log'}",
+                    "-serial", "stdio"]
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE,
+                 "stderr": open(scratch / "qemu.log", "wb"),
+                 "start_new_session": True}
+    command += card_options(args, scratch)
+    return processes.start(command, **pipes), emulator
+
+
+def build_initramfs(args, root, release, scratch):
+    """Builds the module, unless one is given, and the guest's files."""
+    ours = args.module
+    if not ours:
+        ours = args.build_dir / "vm" / f"module-{args.kernel}/kernel/oac.ko"
+        output_of(HERE / "build-module.sh", args.kernel, ours.parent.parent)
+    image = Initramfs()
+    add_user_space(image, args.build_dir)
+    add_suites(image)
+    add_modules(image, root, release, ours, scratch / "modules")
+    image.write(scratch / "initramfs")
+
+
+def save_log(args, results, scratch):
+    """Results, console and the others' words, in one file."""
+    log = args.build_dir / "vm" / f"{args.kernel}-{args.suite}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "w", encoding="utf-8") as out:
+        out.write("== results\n" + "\n".join(results.lines) +
+                  f"\n{results.summary()}\n")
+        for name in ("qemu.log", "emulator.log", "console.log"):
+            out.write(f"== {name}\n{log_text(scratch, name)}\n")
+    return log
+
+
+def run(args, scratch, processes):
+    """One run; returns the exit code."""
+    started = time.monotonic()
+    root = pathlib.Path(output_of(HERE / "root.sh").strip())
+    releases = dict(line.split() for line in
+                    (root / "kernels").read_text().splitlines())
+    release = releases[args.kernel]
+    build_initramfs(args, root, release, scratch)
+    prepared = time.monotonic()
+    qemu, emulator = boot(args, root, release, scratch, processes)
+    if args.shell:
+        return qemu.wait()
+    results = Results()
+    try:
+        trouble = follow(qemu, emulator, results, prepared + args.timeout)
+        judge(results, trouble, qemu, scratch)
+    finally:
+        log = save_log(args, results, scratch)
+    print(f"# prepared in {prepared - started:.1f} s, ran for "
+          f"{time.monotonic() - prepared:.1f} s; log: {log}")
+    print(results.summary())
+    return 1 if results.count["not ok"] else 0
+
+
+def parse_arguments():
+    suites = sorted(path.stem for path in GUEST.glob("suites/*.sh"))
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--kernel", choices=KERNELS, default="6.12")
+    parser.add_argument("--cards", type=int, default=1, metavar="N")
+    parser.add_argument("--suite", choices=suites, default="smoke")
+    parser.add_argument("--build-dir", type=pathlib.Path, metavar="DIR",
+                        default=CHECKOUT / "build")
+    parser.add_argument("--list", action="store_true",
+                        help="show the suites and kernels there are")
+    parser.add_argument("--keep", action="store_true",
+                        help="keep the temporary folder and say where it is")
+    parser.add_argument("--timeout", type=float, default=900, metavar="S",
+                        help="for the guest's whole life (default: 900)")
+    parser.add_argument("--memory", default="2G", metavar="SIZE")
+    parser.add_argument("--module", type=pathlib.Path, metavar="FILE",
+                        help="use this oac.ko instead of building one")
+    parser.add_argument("--shell", action="store_true",
+                        help="a shell in the guest instead of the suite")
+    # some other QEMU device in place of the cards, to test this harness
+    parser.add_argument("--stand-in", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    args.build_dir = args.build_dir.resolve()
+    if args.list:
+        print("suites:", *suites)
+        print("kernels:", *KERNELS)
+        sys.exit()
+    return args
+
+
+def main():
+    args = parse_arguments()
+    # also where a background job's shell had it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    processes = Processes()
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix="oac-vm-"))
+    try:
+        return run(args, scratch, processes)
+    except RunError as error:
+        print(f"run.py: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    finally:
+        processes.end()
+        if args.keep:
+            print(f"# kept {scratch}")
+        else:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
