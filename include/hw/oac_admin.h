@@ -77,7 +77,7 @@ struct oac_admin_get_log {
 };
 
 struct oac_admin_time_sync {
-	__le64 host_ns;		/* host CLOCK_REALTIME, stamped on events from now on */
+	__le64 host_ns;		/* host CLOCK_REALTIME; events stay in card time, see info */
 };
 
 struct oac_admin_cmd {

@@ -8,9 +8,10 @@
  *   sections, each at its offset, 64-byte aligned
  *   signature: 64 bytes, Ed25519 over everything before it
  *
- * The boot ROM checks in this order and stops at the first failure: size (TRUNCATED), magic
- * (MAGIC), format, table and offsets (FORMAT), family (FAMILY), protocol (PROTOCOL), signature
- * (SIGNATURE), each section's SHA-256 (HASH), security version (ROLLBACK), manifest (MANIFEST).
+ * The boot ROM checks in this order and stops at the first failure: room for a header (TRUNCATED),
+ * magic (MAGIC), the size the header says (TRUNCATED), format, table and offsets (FORMAT), family
+ * (FAMILY), protocol (PROTOCOL), signature (SIGNATURE), each section's SHA-256 (HASH), security
+ * version (ROLLBACK), manifest (MANIFEST).
  * An image whose bytes were damaged after signing fails as SIGNATURE; HASH is what an image signed
  * over wrong hashes gives. A tool that wants to name the damaged section checks hashes first.
  */

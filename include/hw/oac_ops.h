@@ -8,8 +8,9 @@
  * input exactly.
  *
  * Numerics
- *  - S8 operators accumulate in 32-bit integers, wrap-free as long as K * 127 * 127 < 2^31, which
- *    the card checks (BAD_SHAPE). Requantisation is exact integer arithmetic:
+ *  - S8 operators accumulate in 32-bit integers, wrap-free as long as K * 128 * 128 < 2^31, which
+ *    the card checks (BAD_SHAPE); bias is added modulo 2^32. Requantisation is exact integer
+ *    arithmetic:
  *        q = clamp((acc * multiplier + 2^(shift-1)) >> shift, lo, 127)
  *    in 64 bits with an arithmetic shift, lo = 0 with OAC_OP_FUSE_RELU, else -128. So every S8 answer
  *    is bit-exact.

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: MIT
+// Copyright the OAC authors
+//
+// See admin.hpp.
+#include "admin.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+namespace oac::emu
+{
+
+namespace
+{
+
+/* What each command takes; whatever it does not take must be zero. */
+struct admin_rules {
+	unsigned opcode;
+	std::size_t arg;
+	bool has_context;
+	bool has_data;
+};
+
+constexpr admin_rules RULES[] = {
+	{ OAC_ADMIN_IDENTIFY, 0, false, true },
+	{ OAC_ADMIN_TIME_SYNC, sizeof(oac_admin_time_sync), false, false },
+	{ OAC_ADMIN_CONTEXT_CREATE, 0, true, false },
+	{ OAC_ADMIN_CONTEXT_DESTROY, 0, true, false },
+	{ OAC_ADMIN_MAP, sizeof(oac_admin_map), true, true },
+	{ OAC_ADMIN_UNMAP, sizeof(oac_admin_unmap), true, false },
+	{ OAC_ADMIN_QUEUE_CREATE, sizeof(oac_admin_queue_create), true, false },
+	{ OAC_ADMIN_QUEUE_DESTROY, sizeof(oac_admin_queue_destroy), false, false },
+	{ OAC_ADMIN_GET_LOG, sizeof(oac_admin_get_log), false, true },
+};
+
+constexpr std::uint64_t DATA_ALIGNMENT = 8;
+constexpr std::uint64_t LINE = 64; /* rings, tails and progress lines */
+
+const admin_rules *find_rules(unsigned opcode)
+{
+	const admin_rules *rules =
+		std::find_if(std::begin(RULES), std::end(RULES),
+			     [&](const admin_rules &r) { return r.opcode == opcode; });
+
+	return rules == std::end(RULES) ? nullptr : rules;
+}
+
+std::uint16_t check_fields(const oac_admin_cmd &cmd, const admin_rules &rules)
+{
+	const std::span<const __u8> arg(cmd.arg.bytes);
+	const auto padding = arg.subspan(rules.arg);
+
+	if (cmd.rsvd0 || cmd.rsvd1 ||
+	    std::any_of(padding.begin(), padding.end(), [](__u8 byte) { return byte; }))
+		return OAC_ST_BAD_FIELD;
+	if (!rules.has_context && cmd.context)
+		return OAC_ST_BAD_FIELD;
+	if (!rules.has_data && (cmd.data_addr || cmd.data_size))
+		return OAC_ST_BAD_FIELD;
+	return cmd.data_addr % DATA_ALIGNMENT ? OAC_ST_BAD_ALIGNMENT : OAC_ST_SUCCESS;
+}
+
+outcome failed(std::uint16_t status)
+{
+	return { status, 0 };
+}
+
+} // namespace
+
+void admin::enable(std::uint64_t sq, std::uint64_t cq, std::uint32_t depth)
+{
+	enabled_ = true;
+	sq_ = sq;
+	cq_ = cq;
+	depth_ = depth;
+	head_ = 0;
+	completed_ = 0;
+	board_.doorbells.store<std::uint32_t>(OAC_DB_SQ_TAIL, 0);
+}
+
+void admin::reset()
+{
+	enabled_ = false;
+	error_ = false;
+	live_.clear();
+	queues_.clear();
+	contexts_.clear();
+	host_ns_ = 0;
+}
+
+bool admin::has_work() const
+{
+	return enabled_ && !error_ && board_.doorbells.load<std::uint32_t>(OAC_DB_SQ_TAIL) != head_;
+}
+
+void admin::step()
+{
+	const std::uint32_t pending = board_.doorbells.load<std::uint32_t>(OAC_DB_SQ_TAIL) - head_;
+	const std::uint32_t slot = head_ & (depth_ - 1), place = completed_ & (depth_ - 1);
+	oac_admin_cmd cmd;
+
+	if (pending > depth_ || !board_.host_read(sq_ + slot * sizeof(cmd), bytes_of(cmd))) {
+		error_ = true;
+		return;
+	}
+	head_++;
+	const outcome result = execute(cmd);
+	const std::uint16_t pass = static_cast<std::uint16_t>(completed_ / depth_);
+	oac_completion entry = { result.info, cmd.cid, result.status, 0 };
+	const std::span<std::byte> bytes = bytes_of(entry);
+	const std::uint64_t address = cq_ + place * sizeof(entry);
+	entry.phase = (pass & 1) ^ OAC_PHASE_MASK;
+	/* the word with the phase last */
+	constexpr std::size_t half = sizeof(entry) / 2;
+	error_ = !board_.host_write(address, bytes.first(half));
+	std::atomic_thread_fence(std::memory_order_release);
+	error_ = error_ || !board_.host_write(address + half, bytes.subspan(half));
+	completed_++;
+	if (!error_)
+		board_.interrupt(OAC_MSIX_ADMIN_VECTOR);
+}
+
+outcome admin::execute(const oac_admin_cmd &cmd)
+{
+	const admin_rules *rules = find_rules(cmd.opcode);
+
+	if (!rules)
+		return failed(OAC_ST_BAD_OPCODE);
+	const std::uint16_t status = check_fields(cmd, *rules);
+	if (status != OAC_ST_SUCCESS)
+		return failed(status);
+	switch (cmd.opcode) {
+	case OAC_ADMIN_IDENTIFY:
+		return identify(cmd);
+	case OAC_ADMIN_TIME_SYNC:
+		return time_sync(cmd);
+	case OAC_ADMIN_CONTEXT_CREATE:
+		return context_create(cmd);
+	case OAC_ADMIN_CONTEXT_DESTROY:
+		return context_destroy(cmd);
+	case OAC_ADMIN_MAP:
+		return map(cmd);
+	case OAC_ADMIN_UNMAP:
+		return unmap(cmd);
+	case OAC_ADMIN_QUEUE_CREATE:
+		return queue_create(cmd);
+	case OAC_ADMIN_QUEUE_DESTROY:
+		return queue_destroy(cmd);
+	}
+	return get_log(cmd);
+}
+
+context *admin::find_context(std::uint32_t id) const
+{
+	const auto found = contexts_.find(id);
+
+	return found == contexts_.end() ? nullptr : found->second.get();
+}
+
+outcome admin::identify(const oac_admin_cmd &cmd)
+{
+	const oac_fw_header &header = board_.running->header;
+	oac_identify data{};
+
+	if (cmd.data_size != sizeof(data))
+		return failed(OAC_ST_BAD_FIELD);
+	std::memcpy(data.model, limits().model, sizeof(data.model));
+	data.serial = serial_;
+	data.lmem_size = board_.lmem.size();
+	data.features = limits().features;
+	std::copy_n(limits().cmd_mask, OAC_MASK_WORDS, data.cmd_mask);
+	std::copy_n(limits().op_mask, OAC_MASK_WORDS, data.op_mask);
+	std::copy_n(header.version, std::size(data.fw_version), data.fw_version);
+	data.security_version = header.security_version;
+	data.engine_count = limits().engine_count;
+	data.engine_clock_khz = limits().engine_clock_khz;
+	data.max_contexts = limits().max_contexts;
+	data.max_queues = limits().max_queues;
+	data.max_depth_log2 = limits().max_depth_log2;
+	data.max_segments = limits().max_segments;
+	data.max_maps = limits().max_maps;
+	data.sensor_count = limits().sensor_count;
+	data.event_capacity = limits().event_capacity;
+	data.power_limit_mw = limits().power_limit_mw;
+	const bool done = board_.host_write(cmd.data_addr, bytes_of(data));
+	return failed(done ? OAC_ST_SUCCESS : OAC_ST_DMA_ERROR);
+}
+
+outcome admin::time_sync(const oac_admin_cmd &cmd)
+{
+	host_ns_ = cmd.arg.time_sync.host_ns;
+	return { OAC_ST_SUCCESS, board_.clock_ns() };
+}
+
+outcome admin::context_create(const oac_admin_cmd &cmd)
+{
+	if (cmd.context == 0 || cmd.context > limits().max_contexts)
+		return failed(OAC_ST_BAD_CONTEXT);
+	if (find_context(cmd.context))
+		return failed(OAC_ST_ID_IN_USE);
+	contexts_.emplace(cmd.context, std::make_unique<context>(cmd.context, board_));
+	return {};
+}
+
+outcome admin::context_destroy(const oac_admin_cmd &cmd)
+{
+	const context *found = find_context(cmd.context);
+
+	if (!found)
+		return failed(OAC_ST_BAD_CONTEXT);
+	if (found->queue_count)
+		return failed(OAC_ST_BUSY);
+	contexts_.erase(cmd.context);
+	return {};
+}
+
+outcome admin::map(const oac_admin_cmd &cmd)
+{
+	const oac_admin_map &arg = cmd.arg.map;
+	context *in = find_context(cmd.context);
+
+	if (!in)
+		return failed(OAC_ST_BAD_CONTEXT);
+	if (arg.segment_count == 0 ||
+	    cmd.data_size != std::uint64_t{ arg.segment_count } * sizeof(oac_segment))
+		return failed(OAC_ST_BAD_FIELD);
+	if (arg.segment_count > limits().max_segments)
+		return failed(OAC_ST_LIMIT);
+	std::vector<oac_segment> segments(arg.segment_count);
+	if (!board_.host_read(cmd.data_addr, std::as_writable_bytes(std::span(segments))))
+		return failed(OAC_ST_DMA_ERROR);
+	return failed(in->map(arg.va, segments, arg.flags));
+}
+
+outcome admin::unmap(const oac_admin_cmd &cmd)
+{
+	context *in = find_context(cmd.context);
+
+	if (!in)
+		return failed(OAC_ST_BAD_CONTEXT);
+	return failed(in->unmap(cmd.arg.unmap.va, cmd.arg.unmap.length));
+}
+
+outcome admin::queue_create(const oac_admin_cmd &cmd)
+{
+	const oac_admin_queue_create &arg = cmd.arg.queue_create;
+	context *in = find_context(cmd.context);
+
+	if (!in)
+		return failed(OAC_ST_BAD_CONTEXT);
+	if (arg.queue_id == 0 || arg.queue_id > limits().max_queues)
+		return failed(OAC_ST_BAD_QUEUE);
+	if (find_queue(arg.queue_id))
+		return failed(OAC_ST_ID_IN_USE);
+	if (arg.rsvd || arg.vector >= OAC_MSIX_VECTORS || arg.priority > OAC_PRIORITY_MAX ||
+	    arg.depth_log2 == 0 || arg.depth_log2 > limits().max_depth_log2)
+		return failed(OAC_ST_BAD_FIELD);
+	if ((arg.sq_va | arg.cq_va | arg.tail_va | arg.progress_addr) % LINE)
+		return failed(OAC_ST_BAD_ALIGNMENT);
+	if (queues_.size() <= arg.queue_id)
+		queues_.resize(arg.queue_id + 1u);
+	queues_[arg.queue_id] = std::make_unique<queue>(board_, *in, arg);
+	live_.push_back(queues_[arg.queue_id].get());
+	return {};
+}
+
+outcome admin::queue_destroy(const oac_admin_cmd &cmd)
+{
+	const oac_admin_queue_destroy &arg = cmd.arg.queue_destroy;
+
+	for (const __le16 padding : arg.rsvd) {
+		if (padding)
+			return failed(OAC_ST_BAD_FIELD);
+	}
+	if (!find_queue(arg.queue_id))
+		return failed(OAC_ST_BAD_QUEUE);
+	std::erase(live_, find_queue(arg.queue_id));
+	queues_[arg.queue_id].reset();
+	return {};
+}
+
+/* As many entries of all as the host has room for. */
+template <typename Entry>
+outcome admin::write_log(const oac_admin_cmd &cmd, const std::vector<Entry> &all)
+{
+	const std::uint64_t room = cmd.data_size / sizeof(Entry);
+	const std::uint64_t first = std::min<std::uint64_t>(cmd.arg.get_log.start, all.size());
+	const std::uint64_t count = std::min(room, all.size() - first);
+
+	if (count &&
+	    !board_.host_write(cmd.data_addr, std::as_bytes(std::span(all).subspan(first, count))))
+		return failed(OAC_ST_DMA_ERROR);
+	return { OAC_ST_SUCCESS, count };
+}
+
+outcome admin::get_log(const oac_admin_cmd &cmd)
+{
+	const oac_admin_get_log &arg = cmd.arg.get_log;
+
+	if (arg.rsvd)
+		return failed(OAC_ST_BAD_FIELD);
+	board_.update_sensors();
+	switch (arg.page) {
+	case OAC_LOG_SENSOR_INFO:
+		return write_log(cmd, board_.sense.info());
+	case OAC_LOG_SENSOR_VALUES:
+		return write_log(cmd, board_.sense.values());
+	case OAC_LOG_COUNTERS:
+		return write_log(cmd, board_.count.log());
+	case OAC_LOG_EVENTS: {
+		/* start is a sequence number, and log() has taken it into account */
+		oac_admin_cmd rest = cmd;
+		rest.arg.get_log.start = 0;
+		return write_log(rest,
+				 board_.events.log(arg.start, cmd.data_size / sizeof(oac_event)));
+	}
+	}
+	return failed(OAC_ST_BAD_LOG);
+}
+
+} // namespace oac::emu

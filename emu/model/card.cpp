@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT
+// Copyright the OAC authors
+//
+// The card: puts its parts together behind the port of card.hpp, dispatches BAR accesses, resets,
+// and decides what the next step works on.
+#include "card.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cstring>
+#include <stdexcept>
+
+#include "admin.hpp"
+#include "board.hpp"
+#include "boot_rom.hpp"
+#include "config_space.hpp"
+#include "registers.hpp"
+#include "scheduler.hpp"
+
+namespace oac::emu
+{
+
+struct card::impl {
+	impl(const card_config &config, card_port &port);
+
+	bool write_doorbell(std::uint64_t offset, std::span<const std::byte> from);
+	void reset_function();
+	void set_asleep(std::uint32_t value);
+	bool has_doorbell_work();
+
+	const bool shared_doorbells;
+	board base;
+	boot_rom rom;
+	admin control;
+	registers regs;
+	config_space config;
+	scheduler turns;
+	std::uint64_t next_tick_ns = 0; /* sensors */
+};
+
+card::impl::impl(const card_config &how, card_port &port)
+	: shared_doorbells(how.shared_doorbells), base(how, port), rom(base, how),
+	  control(base, how.serial), regs(base, rom, control, how),
+	  config({ OAC_BAR_REGS_SIZE, base.lmem.size(), base.doorbells.size() }, how.serial)
+{
+}
+
+card::card(const card_config &config, card_port &port)
+{
+	if (!std::has_single_bit(config.lmem_size) || config.lmem_size % OAC_PAGE_SIZE ||
+	    !std::has_single_bit(config.doorbell_pages) || config.doorbell_pages < 2 ||
+	    config.doorbell_pages > OAC_CAP_DOORBELL_PAGES_MASK)
+		throw std::invalid_argument("card_config: sizes are powers of two");
+	impl_ = std::make_unique<impl>(config, port);
+}
+
+card::~card() = default;
+
+bool card::config_read(std::uint64_t offset, std::span<std::byte> to)
+{
+	return impl_->config.read(offset, to);
+}
+
+bool card::config_write(std::uint64_t offset, std::span<const std::byte> from)
+{
+	bool flr;
+	const bool done = impl_->config.write(offset, from, flr);
+
+	if (flr)
+		reset(reset_kind::bus);
+	return done;
+}
+
+void card::log_link_error(std::uint32_t uncorrectable, std::uint32_t correctable)
+{
+	impl_->config.log_error(uncorrectable, correctable);
+}
+
+std::uint64_t card::bar_size(unsigned bar) const
+{
+	switch (bar) {
+	case OAC_BAR_REGS:
+		return OAC_BAR_REGS_SIZE;
+	case OAC_BAR_LMEM:
+		return impl_->base.lmem.size();
+	case OAC_BAR_DOORBELL:
+		return impl_->base.doorbells.size();
+	}
+	return 0;
+}
+
+std::optional<bar_memory> card::bar_backing(unsigned bar) const
+{
+	switch (bar) {
+	case OAC_BAR_LMEM:
+		return bar_memory{ impl_->base.lmem.fd(), impl_->base.lmem.size() };
+	case OAC_BAR_DOORBELL:
+		return bar_memory{ impl_->base.doorbells.fd(), impl_->base.doorbells.size() };
+	}
+	return std::nullopt;
+}
+
+bool card::bar_read(unsigned bar, std::uint64_t offset, std::span<std::byte> to)
+{
+	if (bar == OAC_BAR_REGS)
+		return impl_->regs.read(offset, to);
+	if (bar != OAC_BAR_LMEM && bar != OAC_BAR_DOORBELL)
+		return false;
+	const memory &from = bar == OAC_BAR_LMEM ? impl_->base.lmem : impl_->base.doorbells;
+	if (!from.contains(offset, to.size()))
+		return false;
+	std::memcpy(to.data(), from.data() + offset, to.size());
+	return true;
+}
+
+bool card::bar_write(unsigned bar, std::uint64_t offset, std::span<const std::byte> from)
+{
+	bool reset_asked;
+
+	switch (bar) {
+	case OAC_BAR_REGS: {
+		const bool done = impl_->regs.write(offset, from, reset_asked);
+		if (reset_asked)
+			impl_->reset_function();
+		return done;
+	}
+	case OAC_BAR_LMEM:
+		if (!impl_->base.lmem.contains(offset, from.size()))
+			return false;
+		std::memcpy(impl_->base.lmem.data() + offset, from.data(), from.size());
+		return true;
+	case OAC_BAR_DOORBELL:
+		return impl_->write_doorbell(offset, from);
+	}
+	return false;
+}
+
+/* A trapped store; step() finds a tail where a shared one would be, ARM acts at once. */
+bool card::impl::write_doorbell(std::uint64_t offset, std::span<const std::byte> from)
+{
+	const std::uint64_t word = offset % OAC_DB_PAGE_SIZE;
+	const auto page = static_cast<unsigned>(offset / OAC_DB_PAGE_SIZE);
+
+	if (!base.doorbells.contains(offset, from.size()))
+		return false;
+	if (word == OAC_DB_SQ_TAIL && from.size() == sizeof(std::uint32_t)) {
+		std::uint32_t tail;
+		std::memcpy(&tail, from.data(), sizeof(tail));
+		/* the repeat of a shared store may come after the next shared store */
+		const auto ahead = tail - base.doorbells.load<std::uint32_t>(offset);
+		if (!shared_doorbells || static_cast<std::int32_t>(ahead) > 0)
+			base.doorbells.store(offset, tail);
+		return true;
+	}
+	if (word != OAC_DB_ARM || from.size() != sizeof(std::uint64_t))
+		return false;
+	std::uint64_t arm;
+	std::memcpy(&arm, from.data(), sizeof(arm));
+	base.doorbells.store(offset, arm);
+	if (queue *of = control.find_queue(page))
+		of->arm();
+	return true;
+}
+
+/* What the RESET register does: all but the configuration space, which is the link's. */
+void card::impl::reset_function()
+{
+	base.update_sensors();
+	control.reset();
+	turns.reset();
+	rom.reset();
+	regs.reset();
+	regs.count_reset();
+	base.running.reset();
+	base.sense.stop();
+	base.lmem.scrub();
+	base.doorbells.scrub();
+	base.count.add(OAC_COUNTER_RESETS, 1);
+	base.add_event(OAC_EVENT_RESET, 0);
+}
+
+void card::reset(reset_kind kind)
+{
+	impl &all = *impl_;
+
+	all.reset_function();
+	all.regs.reset_msix();
+	all.config.reset(kind == reset_kind::bus);
+	if (kind == reset_kind::bus)
+		return;
+	all.base.count = {};
+	all.base.events = {};
+	all.base.sense = {};
+	all.regs.power_on();
+}
+
+bool card::step()
+{
+	impl &all = *impl_;
+
+	if (all.rom.is_busy()) {
+		all.rom.step();
+		return true;
+	}
+	if (all.rom.state() != OAC_STATE_RUNNING)
+		return false;
+	const std::uint64_t now = all.base.clock_ns();
+	if (now >= all.next_tick_ns) {
+		all.base.update_sensors();
+		all.next_tick_ns = all.base.sense.next_tick_ns().value_or(now + scheduler::TICK_NS);
+	}
+	if (all.control.has_work()) {
+		all.control.step();
+		return true;
+	}
+	return all.turns.run_one(all.control.live(), now);
+}
+
+std::optional<std::uint64_t> card::next_event_ns() const
+{
+	if (impl_->rom.state() != OAC_STATE_RUNNING)
+		return std::nullopt;
+	std::optional<std::uint64_t> next = impl_->base.sense.next_tick_ns();
+	for (const queue *each : impl_->control.live()) {
+		const std::optional<std::uint64_t> poll = each->next_poll_ns();
+		if (poll)
+			next = std::min(*poll, next.value_or(*poll));
+	}
+	return next;
+}
+
+bool card::impl::has_doorbell_work()
+{
+	const std::uint64_t now = base.clock_ns();
+	const auto live = control.live();
+
+	return rom.is_busy() || control.has_work() ||
+	       std::any_of(live.begin(), live.end(), [&](queue *each) { return each->poll(now); });
+}
+
+void card::impl::set_asleep(std::uint32_t value)
+{
+	if (!shared_doorbells)
+		return;
+	base.doorbells.store(OAC_DB_ASLEEP, value);
+	for (const queue *each : control.live())
+		base.doorbells.store(each->id * std::uint64_t{ OAC_DB_PAGE_SIZE } + OAC_DB_ASLEEP,
+				     value);
+}
+
+bool card::fall_asleep()
+{
+	impl_->set_asleep(1);
+	/* ASLEEP before the last look here, the store before ASLEEP on the host */
+	std::atomic_thread_fence(std::memory_order_seq_cst);
+	if (!impl_->has_doorbell_work())
+		return true;
+	impl_->set_asleep(0);
+	return false;
+}
+
+void card::wake()
+{
+	impl_->set_asleep(0);
+}
+
+} // namespace oac::emu

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+// Copyright the OAC authors
+//
+// Runs one card and serves one client at a time, on the thread that calls run(): it lets the card
+// work, looks at the sockets in between, and sleeps when there is nothing to do. Between clients
+// the card keeps its state.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <poll.h>
+
+#include "endpoint.hpp"
+#include "lobby.hpp"
+#include "socket_channel.hpp"
+
+namespace oac::vfio_user
+{
+
+struct server_options {
+	std::string name;		/* in log lines */
+	/* How long to look at shared doorbells before sleeping, at most. 0: not at all. */
+	unsigned poll_us = 20;
+};
+
+class server
+{
+public:
+	/* Throws what the card throws, std::system_error. */
+	server(const emu::card_config &config, const server_options &options);
+
+	/* Call one of them once before run(): a connected socket, or a listening one. */
+	void adopt(unique_fd connection);
+	void listen_on(unique_fd listener);
+
+	/* Until stop(). */
+	void run();
+	/* From any thread. */
+	void stop();
+	/* After run() has thrown: the client sees its connection close. */
+	void abandon();
+
+	endpoint &port() { return endpoint_; }
+	emu::card &card() { return card_; }
+
+private:
+	void look_at_sockets(std::uint64_t timeout_ns);
+	void serve_client();
+	void meet_clients();
+	void drop_client(const char *why);
+	bool work_a_slice();
+	bool spin();
+	void sleep();
+
+	server_options options_;
+	bool has_shared_doorbells_;
+	unique_fd stop_event_;
+	endpoint endpoint_;
+	emu::card card_;
+	lobby lobby_;
+	std::unique_ptr<socket_channel> client_;
+	std::vector<pollfd> watched_;
+	bool is_stopping_ = false;
+	bool had_message_ = false;
+	std::uint64_t spin_ns_;		/* how long looking paid off lately, 0..poll_us */
+};
+
+} // namespace oac::vfio_user
