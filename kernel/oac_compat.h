@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright the OAC authors */
+/*
+ * All differences between kernels, by what the probes in probes/ found (OAC_HAS_*), never by
+ * version number: stable kernels carry backports.
+ */
+#ifndef OAC_COMPAT_H
+#define OAC_COMPAT_H
+
+#include <linux/eventfd.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+
+#include <drm/drm_drv.h>
+#include <drm/drm_file.h>
+
+#include "oac_features.h"
+
+#ifdef OAC_HAS_ACCEL
+#include <drm/drm_accel.h>
+#define OAC_DRIVER_NODE		DRIVER_COMPUTE_ACCEL
+#define OAC_FOPS_OPEN		accel_open
+#else
+/* No accel class: a render node, which ioctls marked DRM_RENDER_ALLOW work on. */
+#define OAC_DRIVER_NODE		DRIVER_RENDER
+#define OAC_FOPS_OPEN		drm_open
+#endif
+
+/* GEM's offsets fill 64 bits; where the flag exists, DRM refuses files without it. */
+#ifdef OAC_HAS_FOP_UNSIGNED_OFFSET
+#define OAC_FOPS_FLAGS		.fop_flags = FOP_UNSIGNED_OFFSET,
+#else
+#define OAC_FOPS_FLAGS
+#endif
+
+#ifdef OAC_HAS_DRM_DRIVER_DATE
+#define OAC_DRIVER_DATE		.date = "20260101",
+#else
+#define OAC_DRIVER_DATE
+#endif
+
+#ifndef OAC_HAS_VM_FLAGS_SET
+static inline void vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
+{
+	vma->vm_flags |= flags;
+}
+#endif
+
+static inline void oac_eventfd_signal(struct eventfd_ctx *eventfd)
+{
+#ifdef OAC_HAS_EVENTFD_SIGNAL_1
+	eventfd_signal(eventfd);
+#else
+	eventfd_signal(eventfd, 1);
+#endif
+}
+
+#endif

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Copyright the OAC authors
+/*
+ * Contexts: device address spaces. The host picks their ids on the card; a file sees ids of its
+ * own, so that another file's do not exist for it.
+ */
+#include <linux/slab.h>
+
+#include "oac_drv.h"
+
+struct oac_context *oac_context_get(struct oac_file *file, u32 id)
+{
+	struct oac_context *context;
+
+	xa_lock(&file->contexts);
+	context = xa_load(&file->contexts, id);
+	if (context)
+		kref_get(&context->ref);
+	xa_unlock(&file->contexts);
+	return context;
+}
+
+static void oac_context_free(struct kref *ref)
+{
+	struct oac_context *context = container_of(ref, struct oac_context, ref);
+
+	mutex_destroy(&context->lock);
+	kfree(context);
+}
+
+void oac_context_put(struct oac_context *context)
+{
+	kref_put(&context->ref, oac_context_free);
+}
+
+/* Counts the context before the card has it: from here on no firmware load can begin. */
+static int oac_context_claim(struct oac_card *card, u32 *max_contexts)
+{
+	int err = 0;
+
+	mutex_lock(&card->lock);
+	if (oac_card_is_lost(card))
+		err = -ENODEV;
+	else if (card->fw_state != OAC_FW_UP)
+		err = -EHOSTDOWN;
+	else
+		card->contexts++;
+	*max_contexts = le32_to_cpu(card->identify.max_contexts);
+	mutex_unlock(&card->lock);
+	return err;
+}
+
+static void oac_context_unclaim(struct oac_card *card)
+{
+	mutex_lock(&card->lock);
+	card->contexts--;
+	mutex_unlock(&card->lock);
+}
+
+static int oac_context_create_on_card(struct oac_card *card, u32 *hw_id)
+{
+	u32 max_contexts;
+	int id, err;
+
+	err = oac_context_claim(card, &max_contexts);
+	if (err)
+		return err;
+	id = ida_alloc_range(&card->context_ids, 1, max_contexts, GFP_KERNEL);
+	if (id < 0) {
+		err = id;
+		goto err_unclaim;
+	}
+	err = oac_admin_context_create(card, id);
+	if (err)
+		goto err_id;
+	*hw_id = id;
+	return 0;
+
+err_id:
+	ida_free(&card->context_ids, id);
+err_unclaim:
+	oac_context_unclaim(card);
+	return err;
+}
+
+static struct oac_context *oac_context_new(struct oac_file *file)
+{
+	struct oac_context *context = kzalloc(sizeof(*context), GFP_KERNEL);
+	int err;
+
+	if (!context)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&context->ref);
+	context->file = file;
+	mutex_init(&context->lock);
+	context->maps = RB_ROOT;
+	INIT_LIST_HEAD(&context->queues);
+	err = oac_context_create_on_card(file->card, &context->hw_id);
+	if (!err)
+		return context;
+	oac_context_put(context);
+	return ERR_PTR(err);
+}
+
+/* Takes over the caller's reference. The card may be lost, the file closing. */
+void oac_context_destroy(struct oac_context *context)
+{
+	struct oac_card *card = context->file->card;
+	struct oac_queue *queue, *next;
+
+	mutex_lock(&context->lock);
+	context->dead = true;
+	list_for_each_entry_safe(queue, next, &context->queues, context_node) {
+		struct xarray *ids = &context->file->queues;
+
+		/* Whoever takes the id away drops its reference; the id may be another's by now. */
+		if (xa_cmpxchg(ids, queue->id, queue, NULL, GFP_KERNEL) == queue)
+			oac_queue_put(queue);
+		oac_queue_destroy(queue);
+	}
+	oac_admin_context_destroy(card, context->hw_id);
+	/* The card has let go of the maps, or may not touch memory any more. */
+	oac_map_release_all(context);
+	mutex_unlock(&context->lock);
+	ida_free(&card->context_ids, context->hw_id);
+	oac_context_unclaim(card);
+	oac_context_put(context);
+}
+
+int oac_ioctl_context_create(struct drm_device *drm, void *data, struct drm_file *drm_file)
+{
+	struct oac_file *file = drm_file->driver_priv;
+	struct drm_oac_context_create *args = data;
+	struct oac_context *context;
+	int err;
+
+	if (args->flags)
+		return -EINVAL;
+	context = oac_context_new(file);
+	if (IS_ERR(context))
+		return PTR_ERR(context);
+	/* Last: from here on another thread may use, and destroy, the context. */
+	err = xa_alloc(&file->contexts, &args->context, context, xa_limit_31b, GFP_KERNEL);
+	if (err)
+		oac_context_destroy(context);
+	return err;
+}
+
+int oac_ioctl_context_destroy(struct drm_device *drm, void *data, struct drm_file *drm_file)
+{
+	struct oac_file *file = drm_file->driver_priv;
+	struct drm_oac_context_destroy *args = data;
+	struct oac_context *context;
+
+	if (args->pad)
+		return -EINVAL;
+	context = xa_erase(&file->contexts, args->context);
+	if (!context)
+		return -ENOENT;
+	oac_context_destroy(context);
+	return 0;
+}

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Copyright the OAC authors
+/*
+ * The module: PCI driver, DRM driver, file operations, life and loss of a card. What a card does
+ * once it is there is in the other files.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/module.h>
+
+#include <drm/drm_ioctl.h>
+#include <drm/drm_managed.h>
+
+#include "oac_drv.h"
+#include "oac_hw.h"
+
+static const struct drm_ioctl_desc oac_ioctls[] = {
+	DRM_IOCTL_DEF_DRV(OAC_INFO_GET, oac_ioctl_info_get, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(OAC_CONTEXT_CREATE, oac_ioctl_context_create, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(OAC_CONTEXT_DESTROY, oac_ioctl_context_destroy, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(OAC_BO_CREATE, oac_ioctl_bo_create, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(OAC_MAP, oac_ioctl_map, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(OAC_UNMAP, oac_ioctl_unmap, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(OAC_QUEUE_CREATE, oac_ioctl_queue_create, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(OAC_QUEUE_DESTROY, oac_ioctl_queue_destroy, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(OAC_QUEUE_WAIT, oac_ioctl_queue_wait, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(OAC_QUEUE_EVENTFD, oac_ioctl_queue_eventfd, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(OAC_FIRMWARE_LOAD, oac_ioctl_firmware_load, DRM_RENDER_ALLOW),
+};
+
+/* ---- Life and loss of a card ---------------------------------------------------------------- */
+
+/*
+ * Gives the card up for good: it answers no more, or nonsense, or is being removed. Sticky; every
+ * later call gets -ENODEV. Bus mastering goes off first, so that whoever sees the card lost may
+ * free what the card could have reached. Any context that may sleep for PCI configuration.
+ */
+void oac_card_lose(struct oac_card *card, const char *why)
+{
+	pci_clear_master(card->pdev);
+	if (xchg(&card->lost, true))
+		return;
+	if (why)
+		drm_err(&card->drm, "card lost: %s\n", why);
+	wake_up_all(&card->admin.wait);
+	schedule_work(&card->lost_work);
+}
+
+static void oac_card_lost_work(struct work_struct *work)
+{
+	struct oac_card *card = container_of(work, struct oac_card, lost_work);
+
+	oac_irq_wake_all(card);
+	oac_doorbell_revoke_all(card);
+}
+
+/* 0 if contexts and queues can be worked on, else the error to return. */
+int oac_card_check(struct oac_card *card)
+{
+	enum oac_fw_state state;
+
+	if (oac_card_is_lost(card))
+		return -ENODEV;
+	mutex_lock(&card->lock);
+	state = card->fw_state;
+	mutex_unlock(&card->lock);
+	return state == OAC_FW_UP ? 0 : -EHOSTDOWN;
+}
+
+/* ---- Files ------------------------------------------------------------------------------------ */
+
+static int oac_file_open(struct drm_device *drm, struct drm_file *drm_file)
+{
+	struct oac_file *file = kzalloc(sizeof(*file), GFP_KERNEL);
+
+	if (!file)
+		return -ENOMEM;
+	file->card = to_oac_card(drm);
+	xa_init_flags(&file->contexts, XA_FLAGS_ALLOC1);
+	xa_init_flags(&file->queues, XA_FLAGS_ALLOC1);
+	drm_file->driver_priv = file;
+	return 0;
+}
+
+/* Nobody else has the file any more: no call is under way, no doorbell is mapped. */
+static void oac_file_close(struct drm_device *drm, struct drm_file *drm_file)
+{
+	struct oac_file *file = drm_file->driver_priv;
+	struct oac_context *context;
+	unsigned long id;
+
+	xa_for_each(&file->contexts, id, context) {
+		xa_erase(&file->contexts, id);
+		oac_context_destroy(context);
+	}
+	xa_destroy(&file->contexts);
+	xa_destroy(&file->queues);
+	kfree(file);
+}
+
+/* Doorbells lie below GEM's offsets. */
+static int oac_file_mmap(struct file *filp, struct vm_area_struct *vma)
+{
+	struct drm_file *drm_file = filp->private_data;
+
+	if (vma->vm_pgoff < DRM_FILE_PAGE_OFFSET_START)
+		return oac_doorbell_mmap(drm_file->driver_priv, vma);
+	return drm_gem_mmap(filp, vma);
+}
+
+static const struct file_operations oac_fops = {
+	.owner = THIS_MODULE,
+	.open = OAC_FOPS_OPEN,
+	.release = drm_release,
+	.unlocked_ioctl = drm_ioctl,
+	.compat_ioctl = drm_compat_ioctl,
+	.poll = drm_poll,
+	.read = drm_read,
+	.llseek = noop_llseek,
+	.mmap = oac_file_mmap,
+	OAC_FOPS_FLAGS
+};
+
+static const struct drm_driver oac_drm_driver = {
+	.driver_features = OAC_DRIVER_NODE | DRIVER_GEM,
+	.open = oac_file_open,
+	.postclose = oac_file_close,
+	.ioctls = oac_ioctls,
+	.num_ioctls = ARRAY_SIZE(oac_ioctls),
+	.fops = &oac_fops,
+	.name = OAC_NAME,
+	.desc = "Open accelerator card",
+	OAC_DRIVER_DATE
+	.major = 1,
+	.minor = 0,
+};
+
+/* ---- PCI -------------------------------------------------------------------------------------- */
+
+/* The same number as in /dev/accel/by-id, with or without firmware. */
+static ssize_t serial_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct oac_card *card = dev_get_drvdata(dev);
+
+	return sysfs_emit(buf, "%016llx\n", card->serial);
+}
+static DEVICE_ATTR_RO(serial);
+
+static struct attribute *oac_attrs[] = {
+	&dev_attr_serial.attr,
+	NULL
+};
+ATTRIBUTE_GROUPS(oac);
+
+static int oac_dma_init(struct oac_card *card)
+{
+	struct device *dev = &card->pdev->dev;
+	static const u8 bits[] = { 64, 48, 32 };
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < ARRAY_SIZE(bits); i++) {
+		err = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(bits[i]));
+		if (!err)
+			break;
+	}
+	if (err)
+		return err;
+	dma_set_max_seg_size(dev, UINT_MAX);
+	/* Queues never pass through the kernel, so nothing could copy to and from bounce buffers. */
+	if (dma_addressing_limited(dev) || dma_max_mapping_size(dev) != SIZE_MAX) {
+		drm_err(&card->drm, "the card cannot reach all memory without bounce buffers\n");
+		return -EIO;
+	}
+	return 0;
+}
+
+static int oac_pci_init(struct oac_card *card)
+{
+	struct pci_dev *pdev = card->pdev;
+	int err = pci_enable_device_mem(pdev);
+
+	if (err)
+		return err;
+	err = pci_request_mem_regions(pdev, OAC_NAME);
+	if (err)
+		goto err_disable;
+	err = oac_hw_init(card);
+	if (err)
+		goto err_regions;
+	err = oac_dma_init(card);
+	if (err)
+		goto err_hw;
+	return 0;
+
+err_hw:
+	oac_hw_fini(card);
+err_regions:
+	pci_release_mem_regions(pdev);
+err_disable:
+	pci_disable_device(pdev);
+	return err;
+}
+
+static void oac_pci_fini(struct oac_card *card)
+{
+	oac_hw_fini(card);
+	pci_release_mem_regions(card->pdev);
+	pci_disable_device(card->pdev);
+}
+
+static void oac_card_release(struct drm_device *drm, void *unused)
+{
+	struct oac_card *card = to_oac_card(drm);
+
+	ida_destroy(&card->context_ids);
+	ida_destroy(&card->queue_ids);
+	mutex_destroy(&card->lock);
+	mutex_destroy(&card->bo_lock);
+	mutex_destroy(&card->telemetry.lock);
+	mutex_destroy(&card->admin.lock);
+}
+
+static struct oac_card *oac_card_alloc(struct pci_dev *pdev)
+{
+	struct oac_card *card = devm_drm_dev_alloc(&pdev->dev, &oac_drm_driver, struct oac_card,
+						   drm);
+	int err;
+
+	if (IS_ERR(card))
+		return card;
+	card->pdev = pdev;
+	mutex_init(&card->lock);
+	mutex_init(&card->bo_lock);
+	mutex_init(&card->telemetry.lock);
+	mutex_init(&card->admin.lock);
+	init_waitqueue_head(&card->admin.wait);
+	init_rwsem(&card->doorbell_lock);
+	INIT_LIST_HEAD(&card->bos);
+	INIT_WORK(&card->lost_work, oac_card_lost_work);
+	ida_init(&card->context_ids);
+	ida_init(&card->queue_ids);
+	err = drmm_add_action_or_reset(&card->drm, oac_card_release, NULL);
+	return err ? ERR_PTR(err) : card;
+}
+
+static int oac_progress_init(struct oac_card *card)
+{
+	card->progress = dma_alloc_coherent(&card->pdev->dev,
+					    array_size(card->doorbell_pages,
+						       sizeof(*card->progress)),
+					    &card->progress_dma, GFP_KERNEL);
+	return card->progress ? 0 : -ENOMEM;
+}
+
+static void oac_progress_fini(struct oac_card *card)
+{
+	dma_free_coherent(&card->pdev->dev,
+			  array_size(card->doorbell_pages, sizeof(*card->progress)),
+			  card->progress, card->progress_dma);
+	card->progress = NULL;
+}
+
+/* Makes the card forget host memory, whether it still answers or not. */
+static void oac_card_silence(struct oac_card *card)
+{
+	oac_fw_stop(card);
+	oac_hw_reset(card);
+	pci_clear_master(card->pdev);
+}
+
+static int oac_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct oac_card *card = oac_card_alloc(pdev);
+	int err;
+
+	if (IS_ERR(card))
+		return PTR_ERR(card);
+	pci_set_drvdata(pdev, card);
+	err = oac_pci_init(card);
+	if (err)
+		return err;
+	err = oac_progress_init(card);
+	if (err)
+		goto err_pci;
+	err = oac_admin_init(card);
+	if (err)
+		goto err_progress;
+	err = oac_irq_init(card);
+	if (err)
+		goto err_admin;
+	pci_set_master(pdev);
+	/* Without firmware there is a device all the same: to see why, and to load another. */
+	err = oac_fw_start(card);
+	if (err)
+		drm_err(&card->drm, "firmware is not running (%d)\n", err);
+	err = drm_dev_register(&card->drm, 0);
+	if (err)
+		goto err_silence;
+	drm_info(&card->drm, "card %016llx, %u doorbells, %u interrupts\n", card->serial,
+		 card->doorbell_pages - 1, card->vector_count);
+	return 0;
+
+err_silence:
+	oac_card_silence(card);
+	oac_irq_fini(card);
+	cancel_work_sync(&card->lost_work);
+err_admin:
+	oac_admin_fini(card);
+err_progress:
+	oac_progress_fini(card);
+err_pci:
+	oac_pci_fini(card);
+	return err;
+}
+
+/*
+ * Files may be open and mapped. The order: wake everybody with -ENODEV, wait until nobody is
+ * inside drm_dev_enter(), stop the card, then take back what it could reach. Open files keep
+ * memory only: their buffers stay readable, their doorbells have become dummy pages.
+ */
+static void oac_remove(struct pci_dev *pdev)
+{
+	struct oac_card *card = pci_get_drvdata(pdev);
+
+	oac_card_lose(card, NULL);
+	drm_dev_unplug(&card->drm);
+	oac_card_silence(card);
+	oac_irq_fini(card);
+	cancel_work_sync(&card->lost_work);
+	oac_doorbell_revoke_all(card);
+	oac_bo_dma_unmap_all(card);
+	oac_admin_fini(card);
+	oac_progress_fini(card);
+	oac_pci_fini(card);
+}
+
+/* kexec must not find the card writing into the new kernel. */
+static void oac_shutdown(struct pci_dev *pdev)
+{
+	oac_card_lose(pci_get_drvdata(pdev), NULL);
+}
+
+static const struct pci_device_id oac_pci_ids[] = {
+	{ PCI_DEVICE(OAC_PCI_VENDOR_ID, OAC_PCI_DEVICE_ID) },
+	{}
+};
+MODULE_DEVICE_TABLE(pci, oac_pci_ids);
+
+static struct pci_driver oac_pci_driver = {
+	.name = OAC_NAME,
+	.id_table = oac_pci_ids,
+	.probe = oac_probe,
+	.remove = oac_remove,
+	.shutdown = oac_shutdown,
+	.dev_groups = oac_groups,
+	/* A boot takes seconds; cards boot side by side. */
+	.driver.probe_type = PROBE_PREFER_ASYNCHRONOUS,
+};
+module_pci_driver(oac_pci_driver);
+
+MODULE_DESCRIPTION("Open accelerator card");
+MODULE_AUTHOR("the OAC authors");
+MODULE_LICENSE("GPL");

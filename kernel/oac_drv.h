@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright the OAC authors */
+/*
+ * What the module's files share: the objects, who owns them, and the locks.
+ *
+ *   oac_card      one per PCI function; lives until the last file on it is closed
+ *   oac_file      one per open file; owns the id spaces
+ *   oac_context   a device address space, owned by a file
+ *   oac_queue     a user queue, owned by its context; kept in memory by doorbell mappings
+ *   oac_bo        a GEM object; kept by handles, CPU mappings and oac_maps
+ *
+ * Lock order, outermost first; locks on one line are never held together:
+ *   mmap_lock | oac_context.lock | oac_bo.lock | oac_telemetry.lock
+ *     oac_card.doorbell_lock | oac_admin.lock
+ *       oac_card.lock | oac_card.bo_lock | oac_vector.lock | the xarrays' own locks
+ * Of these only context, telemetry and admin locks are held across a wait for the card, and that
+ * wait ends with the admin deadline. Nothing that touches user memory runs under any of them.
+ */
+#ifndef OAC_DRV_H
+#define OAC_DRV_H
+
+#include <linux/idr.h>
+#include <linux/io.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/rbtree.h>
+#include <linux/rwsem.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include <drm/drm_device.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_print.h>
+
+#include <drm/oac_accel.h>
+#include <hw/oac_admin.h>
+#include <hw/oac_firmware.h>
+#include <hw/oac_queue.h>
+#include <hw/oac_regs.h>
+#include <hw/oac_telemetry.h>
+
+#include "oac_compat.h"
+
+#ifndef CONFIG_64BIT
+#error "oac needs 64-bit stores to doorbells"
+#endif
+/* With larger pages one mapping would show a process its neighbours' doorbells. */
+static_assert(PAGE_SIZE == OAC_DB_PAGE_SIZE);
+
+#define OAC_NAME		"oac"
+#define OAC_ADMIN_DATA_SIZE	SZ_64K	/* bounce buffer for the data of admin commands */
+
+struct eventfd_ctx;
+struct oac_card;
+
+/* The admin ring. One command at a time: user queues carry the load, not this. */
+struct oac_admin {
+	struct mutex lock;		/* guards all fields but wait */
+	wait_queue_head_t wait;		/* woken by each admin interrupt */
+	struct oac_admin_cmd *sq;
+	struct oac_completion *cq;
+	void *data;
+	dma_addr_t sq_dma;
+	dma_addr_t cq_dma;
+	dma_addr_t data_dma;
+	u32 tail;			/* commands sent, free-running */
+	bool enabled;
+};
+
+/* Sensors as they were last read; readers in a hurry share one reading. */
+struct oac_telemetry {
+	struct mutex lock;		/* guards all fields */
+	unsigned long read_jiffies;
+	bool valid;
+	unsigned int count;
+	struct oac_sensor_info info[OAC_SENSOR_MAX];
+	struct oac_sensor_value values[OAC_SENSOR_MAX];
+};
+
+/* One MSI-X vector and the queues it stands for. */
+struct oac_vector {
+	struct oac_card *card;
+	spinlock_t lock;		/* guards queues, taken in interrupts */
+	struct list_head queues;	/* oac_queue.vector_node */
+};
+
+/* Where a card is in its life with firmware. */
+enum oac_fw_state {
+	OAC_FW_DOWN,			/* not running: contexts are refused */
+	OAC_FW_BUSY,			/* a boot is under way */
+	OAC_FW_UP,
+};
+
+struct oac_card {
+	struct drm_device drm;
+	struct pci_dev *pdev;
+
+	void __iomem *regs;
+	void __iomem *doorbells;
+	u32 doorbell_pages;
+	u64 serial;
+
+	struct oac_vector *vectors;	/* vector_count of them */
+	unsigned int vector_count;
+
+	struct oac_admin admin;
+	struct oac_telemetry telemetry;
+	struct device *hwmon;		/* changed by probe, remove and the one who set OAC_FW_BUSY */
+
+	struct oac_progress *progress;	/* doorbell_pages entries, by queue id; gone after remove */
+	dma_addr_t progress_dma;
+
+	struct ida context_ids;
+	struct ida queue_ids;
+
+	struct mutex lock;		/* guards the next five */
+	enum oac_fw_state fw_state;
+	struct oac_identify identify;	/* checked; all zero unless OAC_FW_UP */
+	u32 protocol;			/* major << 16 | minor spoken with the firmware */
+	u32 contexts;
+	u32 queues;
+
+	struct mutex bo_lock;		/* guards bos */
+	struct list_head bos;		/* oac_bo.node: those mapped for DMA */
+
+	struct rw_semaphore doorbell_lock; /* read: a fault maps a page; write: after this none will */
+
+	bool lost;			/* sticky; see oac_card_lose() */
+	struct work_struct lost_work;
+};
+
+static inline struct oac_card *to_oac_card(struct drm_device *drm)
+{
+	return container_of(drm, struct oac_card, drm);
+}
+
+struct oac_file {
+	struct oac_card *card;
+	struct xarray contexts;		/* id -> oac_context, one reference each */
+	struct xarray queues;		/* id -> oac_queue, one reference each */
+};
+
+struct oac_bo {
+	struct drm_gem_object gem;
+	struct page **pages;		/* for the object's whole life */
+	struct mutex lock;		/* guards sgt */
+	struct sg_table *sgt;		/* mapped for DMA, from the first map to the last put */
+	struct list_head node;		/* in oac_card.bos while sgt is set */
+};
+
+static inline struct oac_bo *to_oac_bo(struct drm_gem_object *gem)
+{
+	return container_of(gem, struct oac_bo, gem);
+}
+
+/* A range of a context's address space; the card knows it as one or more segments. */
+struct oac_map {
+	struct rb_node node;		/* in oac_context.maps, by va */
+	u64 va;
+	u64 size;
+	u32 flags;			/* DRM_OAC_MAP_* */
+	struct oac_bo *bo;		/* one reference */
+};
+
+struct oac_context {
+	struct kref ref;
+	struct oac_file *file;
+	u32 hw_id;
+	struct mutex lock;		/* guards the next three and orders the context's commands */
+	bool dead;
+	struct rb_root maps;
+	struct list_head queues;	/* oac_queue.context_node, one reference each */
+};
+
+struct oac_queue {
+	struct kref ref;
+	struct oac_card *card;
+	struct oac_context *context;	/* one reference */
+	u32 id;				/* in its file */
+	u16 hw_id;			/* on the card; also its doorbell page */
+	bool dead;			/* set once, under doorbell_lock */
+	struct list_head context_node;	/* empty once destroyed */
+	wait_queue_head_t wait;
+	struct oac_vector *vector;
+	struct list_head vector_node;
+	struct eventfd_ctx *eventfd;	/* guarded by vector->lock */
+	atomic_t arm_seq;
+	struct page *dummy;		/* mapped in place of the doorbell once it is dead */
+};
+
+/* oac_drv.c */
+void oac_card_lose(struct oac_card *card, const char *why);
+int oac_card_check(struct oac_card *card);
+
+static inline bool oac_card_is_lost(struct oac_card *card)
+{
+	return READ_ONCE(card->lost);
+}
+
+/* oac_fw.c */
+int oac_fw_start(struct oac_card *card);
+void oac_fw_stop(struct oac_card *card);
+int oac_ioctl_firmware_load(struct drm_device *drm, void *data, struct drm_file *file);
+
+/* oac_admin.c */
+int oac_admin_init(struct oac_card *card);
+void oac_admin_fini(struct oac_card *card);
+int oac_admin_enable(struct oac_card *card);
+void oac_admin_disable(struct oac_card *card);
+int oac_admin_identify(struct oac_card *card, struct oac_identify *identify);
+int oac_admin_time_sync(struct oac_card *card);
+int oac_admin_context_create(struct oac_card *card, u32 context);
+void oac_admin_context_destroy(struct oac_card *card, u32 context);
+int oac_admin_map(struct oac_card *card, u32 context, u64 va, u32 flags,
+		  const struct oac_segment *segments, u32 count);
+void oac_admin_unmap(struct oac_card *card, u32 context, u64 va, u64 length);
+int oac_admin_queue_create(struct oac_card *card, u32 context,
+			   const struct oac_admin_queue_create *create);
+void oac_admin_queue_destroy(struct oac_card *card, u16 queue);
+int oac_admin_get_log(struct oac_card *card, u32 page, u64 start, void *entries, u32 count,
+		      u32 size);
+
+/* oac_irq.c */
+int oac_irq_init(struct oac_card *card);
+void oac_irq_fini(struct oac_card *card);
+void oac_irq_wake_all(struct oac_card *card);
+unsigned int oac_irq_queue_vector(struct oac_card *card, u16 queue);
+
+/* oac_context.c */
+struct oac_context *oac_context_get(struct oac_file *file, u32 id);
+void oac_context_put(struct oac_context *context);
+void oac_context_destroy(struct oac_context *context);
+int oac_ioctl_context_create(struct drm_device *drm, void *data, struct drm_file *file);
+int oac_ioctl_context_destroy(struct drm_device *drm, void *data, struct drm_file *file);
+
+/* oac_bo.c */
+int oac_bo_dma_map(struct oac_bo *bo);
+void oac_bo_dma_unmap_all(struct oac_card *card);
+int oac_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *file);
+
+/* oac_map.c */
+bool oac_map_covers(struct oac_context *context, u64 va, u64 size, u32 rights);
+void oac_map_release_all(struct oac_context *context);
+int oac_ioctl_map(struct drm_device *drm, void *data, struct drm_file *file);
+int oac_ioctl_unmap(struct drm_device *drm, void *data, struct drm_file *file);
+
+/* oac_queue.c */
+struct oac_queue *oac_queue_get(struct oac_file *file, u32 id);
+void oac_queue_put(struct oac_queue *queue);
+void oac_queue_destroy(struct oac_queue *queue);
+int oac_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file *file);
+int oac_ioctl_queue_destroy(struct drm_device *drm, void *data, struct drm_file *file);
+
+/* oac_wait.c */
+void oac_queue_interrupt(struct oac_queue *queue);
+int oac_ioctl_queue_wait(struct drm_device *drm, void *data, struct drm_file *file);
+int oac_ioctl_queue_eventfd(struct drm_device *drm, void *data, struct drm_file *file);
+
+/* oac_doorbell.c */
+int oac_doorbell_mmap(struct oac_file *file, struct vm_area_struct *vma);
+void oac_doorbell_revoke(struct oac_queue *queue);
+void oac_doorbell_revoke_all(struct oac_card *card);
+
+/* oac_telemetry.c */
+int oac_telemetry_start(struct oac_card *card, const struct oac_identify *identify);
+unsigned int oac_telemetry_count(struct oac_card *card);
+int oac_telemetry_read(struct oac_card *card, struct drm_oac_info_sensor *sensors);
+
+/* oac_info.c */
+int oac_ioctl_info_get(struct drm_device *drm, void *data, struct drm_file *file);
+
+/* oac_hwmon.c */
+void oac_hwmon_start(struct oac_card *card);
+void oac_hwmon_stop(struct oac_card *card);
+
+#endif

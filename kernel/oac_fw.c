@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Copyright the OAC authors
+/*
+ * Firmware: from an image, or the card's flash, to a card whose answers have been checked. Probe
+ * and the FIRMWARE_LOAD ioctl come here; oac_card.fw_state keeps them and contexts apart.
+ */
+#include <linux/bitfield.h>
+#include <linux/capability.h>
+#include <linux/delay.h>
+#include <linux/dma-mapping.h>
+#include <linux/firmware.h>
+#include <linux/jiffies.h>
+#include <linux/module.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "oac_drv.h"
+#include "oac_hw.h"
+
+#define OAC_FW_DEFAULT		"oac/oac1.fw"
+#define OAC_FW_POLL_US		2000
+
+static char *oac_firmware = OAC_FW_DEFAULT;
+module_param_named(firmware, oac_firmware, charp, 0444);
+MODULE_PARM_DESC(firmware,
+		 "image to boot, below /lib/firmware; without the file, the card's flash boots (default "
+		 OAC_FW_DEFAULT ")");
+MODULE_FIRMWARE(OAC_FW_DEFAULT);
+
+static unsigned int oac_boot_timeout_ms = 30000;
+module_param_named(boot_timeout_ms, oac_boot_timeout_ms, uint, 0644);
+MODULE_PARM_DESC(boot_timeout_ms, "how long a card may take to boot its firmware (default 30000)");
+
+static const char *oac_fw_fail_text(u32 fail)
+{
+#define OAC_FAIL_CASE(name, text) case OAC_FAIL_##name: return text;
+	switch (fail) {
+	OAC_FAILS(OAC_FAIL_CASE)
+	}
+#undef OAC_FAIL_CASE
+	return "reason unknown";
+}
+
+/* ---- Image ------------------------------------------------------------------------------------ */
+
+/* An image where the card can read it: in one piece. */
+struct oac_fw_image {
+	void *data;
+	dma_addr_t addr;
+	u32 size;
+};
+
+static int oac_fw_image_alloc(struct oac_card *card, struct oac_fw_image *image, const void *data,
+			      size_t size)
+{
+	if (!size)
+		return -EINVAL;
+	if (size > OAC_FW_IMAGE_SIZE_MAX)
+		return -EFBIG;
+	image->size = size;
+	image->data = dma_alloc_coherent(&card->pdev->dev, size, &image->addr,
+					 GFP_KERNEL | __GFP_NOWARN);
+	if (!image->data)
+		return -ENOMEM;
+	memcpy(image->data, data, size);
+	return 0;
+}
+
+static void oac_fw_image_free(struct oac_card *card, const struct oac_fw_image *image)
+{
+	dma_free_coherent(&card->pdev->dev, image->size, image->data, image->addr);
+}
+
+/* ---- Boot ------------------------------------------------------------------------------------- */
+
+/* Waits for the boot command's end: 0, -EBADMSG with the reason, -ETIME, -EINTR or -ENODEV. */
+static int oac_fw_wait(struct oac_card *card, u32 *fail)
+{
+	unsigned long deadline = jiffies + msecs_to_jiffies(READ_ONCE(oac_boot_timeout_ms));
+	bool late = false;
+	u32 state;
+	int err;
+
+	while (!late) {
+		late = time_after(jiffies, deadline);
+		if (oac_card_is_lost(card))
+			return -ENODEV;
+		err = oac_hw_state(card, &state);
+		if (err)
+			return err;
+		if (state == OAC_STATE_RUNNING)
+			return 0;
+		if (state == OAC_STATE_FAILED) {
+			*fail = oac_hw_boot_fail(card);
+			drm_err(&card->drm, "firmware refused: %s (%#x)\n",
+				oac_fw_fail_text(*fail), *fail);
+			return -EBADMSG;
+		}
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		usleep_range(OAC_FW_POLL_US, 2 * OAC_FW_POLL_US);
+	}
+	drm_err(&card->drm, "firmware did not boot in time\n");
+	return -ETIME;
+}
+
+/* A boot starts in state ROM: there, a later FAILED cannot be an old one. */
+static int oac_fw_prepare(struct oac_card *card)
+{
+	u32 state;
+	int err = oac_hw_state(card, &state);
+
+	if (err || state == OAC_STATE_ROM)
+		return err;
+	return oac_hw_reset(card);
+}
+
+static int oac_fw_boot_flash(struct oac_card *card, u32 *fail)
+{
+	int err = oac_fw_prepare(card);
+
+	if (err)
+		return err;
+	oac_hw_boot_flash(card);
+	return oac_fw_wait(card, fail);
+}
+
+static int oac_fw_boot_host(struct oac_card *card, const struct oac_fw_image *image, u32 *fail)
+{
+	int err = oac_fw_prepare(card);
+
+	if (err)
+		return err;
+	oac_hw_boot_host(card, image->addr, image->size);
+	err = oac_fw_wait(card, fail);
+	/* Unless the boot came to an end, the card may still be reading. */
+	if (err && err != -EBADMSG && oac_hw_reset(card))
+		oac_card_lose(card, "a boot could not be stopped");
+	return err;
+}
+
+static int oac_fw_boot_default(struct oac_card *card)
+{
+	const struct firmware *file;
+	struct oac_fw_image image;
+	u32 fail;
+	int err;
+
+	err = firmware_request_nowarn(&file, oac_firmware, &card->pdev->dev);
+	if (err) {
+		drm_info(&card->drm, "no %s (%d): booting from flash\n", oac_firmware, err);
+		return oac_fw_boot_flash(card, &fail);
+	}
+	err = oac_fw_image_alloc(card, &image, file->data, file->size);
+	if (!err) {
+		err = oac_fw_boot_host(card, &image, &fail);
+		oac_fw_image_free(card, &image);
+	}
+	release_firmware(file);
+	return err;
+}
+
+/* ---- Bring-up --------------------------------------------------------------------------------- */
+
+/* What the rest of the module relies on when it sizes and indexes. */
+static bool oac_fw_identify_is_sane(struct oac_card *card, const struct oac_identify *identify)
+{
+	u32 contexts = le32_to_cpu(identify->max_contexts);
+	u32 queues = le32_to_cpu(identify->max_queues);
+	u32 depth = le32_to_cpu(identify->max_depth_log2);
+	u32 segments = le32_to_cpu(identify->max_segments);
+	u32 engines = le32_to_cpu(identify->engine_count);
+
+	return contexts >= 1 && contexts <= OAC_FW_CONTEXTS_MAX &&
+	       queues >= 1 && queues < card->doorbell_pages &&
+	       depth >= 1 && depth <= OAC_FW_DEPTH_LOG2_MAX &&
+	       segments >= 1 && segments <= OAC_FW_SEGMENTS_MAX &&
+	       engines >= 1 && engines <= OAC_FW_ENGINES_MAX &&
+	       le32_to_cpu(identify->max_maps) <= OAC_FW_MAPS_MAX &&
+	       le32_to_cpu(identify->sensor_count) <= OAC_SENSOR_MAX &&
+	       le32_to_cpu(identify->event_capacity) <= OAC_FW_EVENTS_MAX &&
+	       strnlen(identify->model, OAC_MODEL_NAME_SIZE) < OAC_MODEL_NAME_SIZE;
+}
+
+static int oac_fw_protocol(struct oac_card *card, u32 *protocol)
+{
+	u32 card_speaks = oac_hw_protocol(card);
+	u32 minor = FIELD_GET(OAC_PROTOCOL_MINOR_MASK, card_speaks);
+
+	if (FIELD_GET(OAC_PROTOCOL_MAJOR_MASK, card_speaks) != OAC_PROTOCOL_MAJOR) {
+		drm_err(&card->drm, "firmware speaks protocol %#x, this driver major %u\n",
+			card_speaks, OAC_PROTOCOL_MAJOR);
+		return -EPROTONOSUPPORT;
+	}
+	minor = min_t(u32, minor, OAC_PROTOCOL_MINOR);
+	*protocol = OAC_PROTOCOL_MAJOR << OAC_PROTOCOL_MAJOR_SHIFT | minor;
+	return 0;
+}
+
+/* From running firmware to a card that contexts can be opened on. */
+static int oac_fw_bring_up(struct oac_card *card)
+{
+	struct oac_identify *identify;
+	u32 protocol;
+	int err;
+
+	err = oac_fw_protocol(card, &protocol);
+	if (err)
+		return err;
+	identify = kzalloc(sizeof(*identify), GFP_KERNEL);
+	if (!identify)
+		return -ENOMEM;
+	err = oac_admin_enable(card);
+	if (!err)
+		err = oac_admin_identify(card, identify);
+	if (!err && !oac_fw_identify_is_sane(card, identify)) {
+		drm_err(&card->drm, "firmware describes a card that cannot be\n");
+		err = -EPROTO;
+	}
+	if (!err)
+		err = oac_admin_time_sync(card);
+	if (!err)
+		err = oac_telemetry_start(card, identify);
+	if (!err) {
+		mutex_lock(&card->lock);
+		card->identify = *identify;
+		card->protocol = protocol;
+		mutex_unlock(&card->lock);
+		oac_hwmon_start(card);
+	}
+	kfree(identify);
+	return err;
+}
+
+static void oac_fw_set_state(struct oac_card *card, enum oac_fw_state state)
+{
+	mutex_lock(&card->lock);
+	card->fw_state = state;
+	if (state != OAC_FW_UP) {
+		memset(&card->identify, 0, sizeof(card->identify));
+		card->protocol = 0;
+	}
+	mutex_unlock(&card->lock);
+}
+
+/* Finishes a boot that ended with err: the state that contexts see follows from it. */
+static int oac_fw_finish(struct oac_card *card, int err)
+{
+	if (!err)
+		err = oac_fw_bring_up(card);
+	if (err)
+		oac_admin_disable(card);
+	oac_fw_set_state(card, err ? OAC_FW_DOWN : OAC_FW_UP);
+	return err;
+}
+
+int oac_fw_start(struct oac_card *card)
+{
+	return oac_fw_finish(card, oac_fw_boot_default(card));
+}
+
+/* No context is left, or the card is lost. */
+void oac_fw_stop(struct oac_card *card)
+{
+	oac_hwmon_stop(card);
+	oac_admin_disable(card);
+	oac_fw_set_state(card, OAC_FW_DOWN);
+}
+
+/* ---- FIRMWARE_LOAD ---------------------------------------------------------------------------- */
+
+/* Takes the card from all others, for a boot. */
+static int oac_fw_claim(struct oac_card *card)
+{
+	int err = 0;
+
+	mutex_lock(&card->lock);
+	if (card->contexts || card->fw_state == OAC_FW_BUSY)
+		err = -EBUSY;
+	else
+		card->fw_state = OAC_FW_BUSY;
+	mutex_unlock(&card->lock);
+	return err;
+}
+
+static int oac_fw_load(struct oac_card *card, const void *data, size_t size, u32 *fail)
+{
+	struct oac_fw_image image;
+	int err;
+
+	/* What can fail without the card does so while the old firmware still runs. */
+	err = oac_fw_image_alloc(card, &image, data, size);
+	if (err)
+		return err;
+	err = oac_card_is_lost(card) ? -ENODEV : oac_fw_claim(card);
+	if (!err) {
+		oac_hwmon_stop(card);
+		oac_admin_disable(card);
+		err = oac_fw_finish(card, oac_fw_boot_host(card, &image, fail));
+	}
+	oac_fw_image_free(card, &image);
+	return err;
+}
+
+int oac_ioctl_firmware_load(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct drm_oac_firmware_load *args = data;
+	struct oac_card *card = to_oac_card(drm);
+	void *image;
+	int idx, err;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (args->flags || !args->size)
+		return -EINVAL;
+	if (args->size > OAC_FW_IMAGE_SIZE_MAX)
+		return -EFBIG;
+	args->fail = OAC_FAIL_NONE;
+	/* Before drm_dev_enter(): this may wait for the caller's memory as long as that likes. */
+	image = vmemdup_user(u64_to_user_ptr(args->data), args->size);
+	if (IS_ERR(image))
+		return PTR_ERR(image);
+	err = -ENODEV;
+	if (drm_dev_enter(drm, &idx)) {
+		err = oac_fw_load(card, image, args->size, &args->fail);
+		drm_dev_exit(idx);
+	}
+	kvfree(image);
+	return err;
+}

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Copyright the OAC authors
+/*
+ * DRM_OAC_INFO_GET. Each topic gathers all its elements into kernel memory; one place then copies
+ * out what was asked for, in the stride that the caller was built with.
+ */
+#include <linux/mm.h>
+#include <linux/nospec.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "oac_drv.h"
+#include "oac_hw.h"
+
+#define OAC_INFO_STRIDE_MAX	PAGE_SIZE
+
+/* What a topic gathered; elements is kvmalloc()ed. */
+struct oac_info {
+	void *elements;
+	u32 count;
+	u32 size;		/* of each */
+};
+
+static int oac_info_alloc(struct oac_info *info, u32 most, u32 size)
+{
+	info->size = size;
+	info->elements = kvcalloc(most, size, GFP_KERNEL);
+	return info->elements ? 0 : -ENOMEM;
+}
+
+/* ---- DEVICE ----------------------------------------------------------------------------------- */
+
+static void oac_info_fill_identify(struct oac_card *card, struct drm_oac_info_device *device)
+{
+	const struct oac_identify *identify = &card->identify;
+	unsigned int i;
+
+	mutex_lock(&card->lock);
+	BUILD_BUG_ON(sizeof(device->model) != sizeof(identify->model));
+	memcpy(device->model, identify->model, sizeof(device->model));
+	device->features = le64_to_cpu(identify->features);
+	for (i = 0; i < OAC_MASK_WORDS; i++) {
+		device->cmd_mask[i] = le64_to_cpu(identify->cmd_mask[i]);
+		device->op_mask[i] = le64_to_cpu(identify->op_mask[i]);
+	}
+	for (i = 0; i < ARRAY_SIZE(device->fw_version); i++)
+		device->fw_version[i] = le32_to_cpu(identify->fw_version[i]);
+	device->security_version = le32_to_cpu(identify->security_version);
+	device->engine_count = le32_to_cpu(identify->engine_count);
+	device->engine_clock_khz = le32_to_cpu(identify->engine_clock_khz);
+	device->max_contexts = le32_to_cpu(identify->max_contexts);
+	device->max_queues = le32_to_cpu(identify->max_queues);
+	device->max_depth_log2 = le32_to_cpu(identify->max_depth_log2);
+	device->sensor_count = le32_to_cpu(identify->sensor_count);
+	device->event_capacity = le32_to_cpu(identify->event_capacity);
+	device->power_limit_mw = le32_to_cpu(identify->power_limit_mw);
+	device->protocol = card->protocol;
+	device->contexts = card->contexts;
+	device->queues = card->queues;
+	mutex_unlock(&card->lock);
+}
+
+/* From registers and what is known: this topic waits for nobody. */
+static int oac_info_device(struct oac_card *card, u64 start, struct oac_info *info)
+{
+	struct drm_oac_info_device *device;
+	struct pci_dev *pdev = card->pdev;
+	u32 state;
+	int err;
+
+	err = oac_hw_state(card, &state);
+	if (!err)
+		err = oac_info_alloc(info, 1, sizeof(*device));
+	if (err)
+		return err;
+	info->count = 1;
+	device = info->elements;
+	oac_info_fill_identify(card, device);
+	device->serial = card->serial;
+	device->lmem_size = oac_hw_lmem_size(card);
+	device->state = state;
+	device->boot_fail = oac_hw_boot_fail(card);
+	device->boot_progress = oac_hw_boot_progress(card);
+	device->reset_count = oac_hw_reset_count(card);
+	if (!device->protocol)
+		device->protocol = oac_hw_protocol(card);
+	device->numa_node = dev_to_node(&pdev->dev);
+	device->pci_domain = pci_domain_nr(pdev->bus);
+	device->pci_bus = pdev->bus->number;
+	device->pci_device = PCI_SLOT(pdev->devfn);
+	device->pci_function = PCI_FUNC(pdev->devfn);
+	return 0;
+}
+
+/* ---- SENSORS, COUNTERS, EVENTS ---------------------------------------------------------------- */
+
+static int oac_info_sensors(struct oac_card *card, u64 start, struct oac_info *info)
+{
+	int got = oac_info_alloc(info, OAC_SENSOR_MAX, sizeof(struct drm_oac_info_sensor));
+
+	if (!got)
+		got = oac_telemetry_read(card, info->elements);
+	if (got < 0)
+		return got;
+	info->count = got;
+	return 0;
+}
+
+static int oac_info_counters(struct oac_card *card, u64 start, struct oac_info *info)
+{
+	u32 most = OAC_ADMIN_DATA_SIZE / sizeof(struct oac_counter);
+	struct drm_oac_info_counter *counter;
+	struct oac_counter *log;
+	int i, got;
+
+	/* Same size, other byte order on some hosts: converted in place. */
+	BUILD_BUG_ON(sizeof(*counter) != sizeof(*log));
+	got = oac_info_alloc(info, most, sizeof(*counter));
+	if (got)
+		return got;
+	log = info->elements;
+	got = oac_admin_get_log(card, OAC_LOG_COUNTERS, 0, log, most, sizeof(*log));
+	if (got < 0)
+		return got;
+	counter = info->elements;
+	for (i = 0; i < got; i++) {
+		struct oac_counter one = log[i];
+
+		counter[i].id = le32_to_cpu(one.id);
+		counter[i].pad = 0;
+		counter[i].value = le64_to_cpu(one.value);
+	}
+	info->count = got;
+	return 0;
+}
+
+static void oac_info_convert_event(const struct oac_event *from, struct drm_oac_info_event *to)
+{
+	memset(to, 0, sizeof(*to));
+	to->seq = le64_to_cpu(from->seq);
+	to->card_ns = le64_to_cpu(from->card_ns);
+	to->arg = le64_to_cpu(from->arg);
+	to->context = le32_to_cpu(from->context);
+	to->queue = le16_to_cpu(from->queue);
+	to->code = le16_to_cpu(from->code);
+	to->severity = from->severity;
+	to->action = from->action;
+}
+
+/* As many commands as it takes, each for what one buffer holds. */
+static int oac_info_fetch_events(struct oac_card *card, u64 start, struct oac_event *log, u32 most,
+				 struct oac_info *info)
+{
+	u32 chunk = OAC_ADMIN_DATA_SIZE / sizeof(*log);
+	struct drm_oac_info_event *events = info->elements;
+	int i, got;
+
+	do {
+		got = oac_admin_get_log(card, OAC_LOG_EVENTS, start, log,
+					min(chunk, most - info->count), sizeof(*log));
+		if (got < 0)
+			return got;
+		for (i = 0; i < got; i++) {
+			u64 seq = le64_to_cpu(log[i].seq);
+
+			if (seq < start) {
+				oac_card_lose(card, "its event log runs backwards");
+				return -ENODEV;
+			}
+			start = seq + 1;
+			oac_info_convert_event(&log[i], &events[info->count++]);
+		}
+	} while (got && info->count < most);
+	return 0;
+}
+
+static int oac_info_events(struct oac_card *card, u64 start, struct oac_info *info)
+{
+	struct oac_event *log;
+	u32 most;
+	int err;
+
+	mutex_lock(&card->lock);
+	most = le32_to_cpu(card->identify.event_capacity);
+	mutex_unlock(&card->lock);
+	if (!most)
+		return 0;
+	err = oac_info_alloc(info, most, sizeof(struct drm_oac_info_event));
+	if (err)
+		return err;
+	log = kvmalloc(OAC_ADMIN_DATA_SIZE, GFP_KERNEL);
+	if (!log)
+		return -ENOMEM;
+	err = oac_info_fetch_events(card, start, log, most, info);
+	kvfree(log);
+	return err;
+}
+
+/* ---- Dispatch --------------------------------------------------------------------------------- */
+
+static const struct oac_info_topic {
+	int (*gather)(struct oac_card *card, u64 start, struct oac_info *info);
+	bool needs_firmware;	/* without it there are no elements */
+	bool start_is_seq;	/* start has been seen to, else it is an index */
+} oac_info_topics[] = {
+	[DRM_OAC_INFO_DEVICE] = { oac_info_device, false, false },
+	[DRM_OAC_INFO_SENSORS] = { oac_info_sensors, true, false },
+	[DRM_OAC_INFO_COUNTERS] = { oac_info_counters, true, false },
+	[DRM_OAC_INFO_EVENTS] = { oac_info_events, true, true },
+};
+
+static int oac_info_gather(struct oac_card *card, const struct oac_info_topic *topic, u64 start,
+			   struct oac_info *info)
+{
+	int idx, err;
+
+	if (!drm_dev_enter(&card->drm, &idx))
+		return -ENODEV;
+	err = oac_card_check(card);
+	if (err == -EHOSTDOWN && !topic->needs_firmware)
+		err = 0;
+	if (!err)
+		err = topic->gather(card, start, info);
+	/* It may also stop while it is being asked. */
+	if (err == -EHOSTDOWN) {
+		info->count = 0;
+		err = 0;
+	}
+	drm_dev_exit(idx);
+	return err;
+}
+
+/* Elements from first on, in the caller's stride: what that has beyond ours is zeroed. */
+static int oac_info_copy(const struct oac_info *info, u64 first, struct drm_oac_info_get *args)
+{
+	u32 left = first < info->count ? info->count - first : 0;
+	u32 size = min(args->stride, info->size);
+	u8 __user *to = u64_to_user_ptr(args->data);
+	u32 i;
+
+	if (!args->count) {
+		args->count = left;
+		return 0;
+	}
+	args->count = min(args->count, left);
+	for (i = 0; i < args->count; i++, to += args->stride) {
+		if (copy_to_user(to, info->elements + (first + i) * info->size, size) ||
+		    clear_user(to + size, args->stride - size))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+int oac_ioctl_info_get(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct drm_oac_info_get *args = data;
+	const struct oac_info_topic *topic;
+	struct oac_info info = {};
+	int err;
+
+	if (args->pad || args->topic >= ARRAY_SIZE(oac_info_topics))
+		return -EINVAL;
+	topic = &oac_info_topics[array_index_nospec(args->topic, ARRAY_SIZE(oac_info_topics))];
+	if (!topic->gather)
+		return -EINVAL;
+	if (args->count && (!args->stride || args->stride > OAC_INFO_STRIDE_MAX))
+		return -EINVAL;
+	err = oac_info_gather(to_oac_card(drm), topic, args->start, &info);
+	if (!err)
+		err = oac_info_copy(&info, topic->start_is_seq ? 0 : args->start, args);
+	kvfree(info.elements);
+	return err;
+}

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Copyright the OAC authors
+/*
+ * Maps: which buffer stands where in a context's address space. The tree here and the card's own
+ * agree, because both change under the context lock. A buffer's pages are let go only after the
+ * card has let go of them.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/overflow.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+
+#include "oac_drv.h"
+
+#define OAC_VA_END		(1ull << OAC_VA_BITS)
+
+/* ---- The tree --------------------------------------------------------------------------------- */
+
+/* The first map that ends behind va. */
+static struct oac_map *oac_map_at_or_after(struct oac_context *context, u64 va)
+{
+	struct rb_node *node = context->maps.rb_node;
+	struct oac_map *found = NULL;
+
+	while (node) {
+		struct oac_map *map = rb_entry(node, struct oac_map, node);
+
+		if (map->va + map->size > va) {
+			found = map;
+			node = node->rb_left;
+		} else {
+			node = node->rb_right;
+		}
+	}
+	return found;
+}
+
+static void oac_map_insert(struct oac_context *context, struct oac_map *map)
+{
+	struct rb_node **link = &context->maps.rb_node;
+	struct rb_node *parent = NULL;
+
+	while (*link) {
+		parent = *link;
+		if (map->va < rb_entry(parent, struct oac_map, node)->va)
+			link = &parent->rb_left;
+		else
+			link = &parent->rb_right;
+	}
+	rb_link_node(&map->node, parent, link);
+	rb_insert_color(&map->node, &context->maps);
+}
+
+static void oac_map_free(struct oac_map *map)
+{
+	drm_gem_object_put(&map->bo->gem);
+	kfree(map);
+}
+
+/* Is all of the range mapped, by maps that give these rights? */
+bool oac_map_covers(struct oac_context *context, u64 va, u64 size, u32 rights)
+{
+	u64 end;
+
+	lockdep_assert_held(&context->lock);
+	if (check_add_overflow(va, size, &end))
+		return false;
+	while (va < end) {
+		struct oac_map *map = oac_map_at_or_after(context, va);
+
+		if (!map || map->va > va || (map->flags & rights) != rights)
+			return false;
+		va = map->va + map->size;
+	}
+	return true;
+}
+
+/* The card has dropped the context, or may not touch memory any more. */
+void oac_map_release_all(struct oac_context *context)
+{
+	struct oac_map *map, *next;
+
+	lockdep_assert_held(&context->lock);
+	rbtree_postorder_for_each_entry_safe(map, next, &context->maps, node)
+		oac_map_free(map);
+	context->maps = RB_ROOT;
+}
+
+/* ---- Segments --------------------------------------------------------------------------------- */
+
+/* Walks the part of a buffer that a map shows, in pieces that are contiguous for the card. */
+struct oac_piece {
+	struct scatterlist *sg;
+	u64 skip;		/* of sg, in bytes */
+	u64 left;		/* of the map */
+};
+
+static void oac_piece_start(struct oac_piece *piece, struct oac_bo *bo, u64 offset, u64 size)
+{
+	struct scatterlist *sg = bo->sgt->sgl;
+
+	while (offset >= sg_dma_len(sg)) {
+		offset -= sg_dma_len(sg);
+		sg = sg_next(sg);
+	}
+	piece->sg = sg;
+	piece->skip = offset;
+	piece->left = size;
+}
+
+/* Up to count segments; returns how many, and the bytes they hold in *bytes. */
+static u32 oac_piece_take(struct oac_piece *piece, struct oac_segment *segments, u32 count,
+			  u64 *bytes)
+{
+	u32 n;
+
+	*bytes = 0;
+	for (n = 0; n < count && piece->left; n++) {
+		u64 length = min(sg_dma_len(piece->sg) - piece->skip, piece->left);
+
+		segments[n].target = cpu_to_le64(sg_dma_address(piece->sg) + piece->skip);
+		segments[n].length = cpu_to_le64(length);
+		*bytes += length;
+		piece->left -= length;
+		piece->skip = 0;
+		piece->sg = sg_next(piece->sg);
+	}
+	return n;
+}
+
+static u32 oac_map_card_flags(u32 flags)
+{
+	return (flags & DRM_OAC_MAP_READ ? OAC_MAP_READ : 0) |
+	       (flags & DRM_OAC_MAP_WRITE ? OAC_MAP_WRITE : 0);
+}
+
+/* Tells the card, in as many commands as that takes; all or nothing. */
+static int oac_map_on_card(struct oac_context *context, const struct oac_map *map, u64 offset)
+{
+	struct oac_card *card = context->file->card;
+	u32 most = min_t(u32, le32_to_cpu(READ_ONCE(card->identify.max_segments)),
+			 OAC_ADMIN_DATA_SIZE / sizeof(struct oac_segment));
+	struct oac_segment *segments;
+	struct oac_piece piece;
+	u64 done = 0;
+	int err = 0;
+
+	segments = kvmalloc_array(most, sizeof(*segments), GFP_KERNEL);
+	if (!segments)
+		return -ENOMEM;
+	oac_piece_start(&piece, map->bo, offset, map->size);
+	while (piece.left && !err) {
+		u64 bytes;
+		u32 count = oac_piece_take(&piece, segments, most, &bytes);
+
+		err = oac_admin_map(card, context->hw_id, map->va + done,
+				    oac_map_card_flags(map->flags), segments, count);
+		if (!err)
+			done += bytes;
+	}
+	if (err && done)
+		oac_admin_unmap(card, context->hw_id, map->va, done);
+	kvfree(segments);
+	return err;
+}
+
+/* ---- Ioctls ----------------------------------------------------------------------------------- */
+
+static int oac_map_check(const struct drm_oac_map *args)
+{
+	u64 end;
+
+	if (args->pad || !args->flags || args->flags & ~(DRM_OAC_MAP_READ | DRM_OAC_MAP_WRITE))
+		return -EINVAL;
+	if (!args->va || !args->size || !PAGE_ALIGNED(args->va | args->offset | args->size))
+		return -EINVAL;
+	if (check_add_overflow(args->va, args->size, &end) || end > OAC_VA_END)
+		return -EINVAL;
+	return 0;
+}
+
+static int oac_map_add(struct oac_context *context, struct oac_map *map, u64 offset)
+{
+	struct oac_map *next;
+	int err;
+
+	if (mutex_lock_killable(&context->lock))
+		return -EINTR;
+	next = oac_map_at_or_after(context, map->va);
+	if (context->dead)
+		err = -ENOENT;
+	else if (next && next->va < map->va + map->size)
+		err = -EEXIST;
+	else
+		err = oac_map_on_card(context, map, offset);
+	if (!err)
+		oac_map_insert(context, map);
+	mutex_unlock(&context->lock);
+	return err;
+}
+
+static int oac_map_create(struct oac_context *context, struct oac_bo *bo,
+			  const struct drm_oac_map *args)
+{
+	struct oac_map *map;
+	u64 end;
+	int err;
+
+	if (check_add_overflow(args->offset, args->size, &end) || end > bo->gem.size)
+		return -EINVAL;
+	err = oac_card_check(context->file->card);
+	if (!err)
+		err = oac_bo_dma_map(bo);
+	if (err)
+		return err;
+	map = kzalloc(sizeof(*map), GFP_KERNEL);
+	if (!map)
+		return -ENOMEM;
+	map->va = args->va;
+	map->size = args->size;
+	map->flags = args->flags;
+	map->bo = bo;
+	drm_gem_object_get(&bo->gem);
+	err = oac_map_add(context, map, args->offset);
+	if (err)
+		oac_map_free(map);
+	return err;
+}
+
+int oac_ioctl_map(struct drm_device *drm, void *data, struct drm_file *drm_file)
+{
+	struct drm_oac_map *args = data;
+	struct oac_context *context;
+	struct drm_gem_object *gem;
+	int idx, err;
+
+	err = oac_map_check(args);
+	if (err)
+		return err;
+	context = oac_context_get(drm_file->driver_priv, args->context);
+	if (!context)
+		return -ENOENT;
+	gem = drm_gem_object_lookup(drm_file, args->handle);
+	err = -ENOENT;
+	if (gem) {
+		err = -ENODEV;
+		if (drm_dev_enter(drm, &idx)) {
+			err = oac_map_create(context, to_oac_bo(gem), args);
+			drm_dev_exit(idx);
+		}
+		drm_gem_object_put(gem);
+	}
+	oac_context_put(context);
+	return err;
+}
+
+int oac_ioctl_unmap(struct drm_device *drm, void *data, struct drm_file *drm_file)
+{
+	struct drm_oac_unmap *args = data;
+	struct oac_context *context;
+	struct oac_map *map;
+	int err = 0;
+
+	if (args->pad || !args->size || !PAGE_ALIGNED(args->va | args->size))
+		return -EINVAL;
+	context = oac_context_get(drm_file->driver_priv, args->context);
+	if (!context)
+		return -ENOENT;
+	if (mutex_lock_killable(&context->lock)) {
+		oac_context_put(context);
+		return -EINTR;
+	}
+	map = oac_map_at_or_after(context, args->va);
+	if (map && map->va == args->va && map->size == args->size) {
+		oac_admin_unmap(context->file->card, context->hw_id, map->va, map->size);
+		rb_erase(&map->node, &context->maps);
+		oac_map_free(map);
+	} else {
+		err = -ENOENT;
+	}
+	mutex_unlock(&context->lock);
+	oac_context_put(context);
+	return err;
+}

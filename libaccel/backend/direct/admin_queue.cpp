@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+// Copyright the OAC authors
+//
+// See admin_queue.hpp.
+#include "admin_queue.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include <poll.h>
+#include <sys/eventfd.h>
+
+#include <hw/oac_regs.h>
+
+#include "clock.hpp"
+#include "codes.hpp"
+#include "error.hpp"
+
+namespace accel::direct
+{
+
+namespace
+{
+
+constexpr std::uint32_t DEPTH = 16;
+constexpr std::size_t CQ_OFFSET = OAC_PAGE_SIZE;
+constexpr std::size_t DATA_OFFSET = 2 * OAC_PAGE_SIZE;
+constexpr std::int64_t TIMEOUT_NS = 10 * NS_PER_S;
+constexpr std::int64_t SPIN_NS = 20 * NS_PER_US;
+
+static_assert(DEPTH * sizeof(oac_admin_cmd) <= OAC_PAGE_SIZE);
+static_assert(DEPTH >= OAC_ADMIN_DEPTH_MIN && DEPTH <= OAC_ADMIN_DEPTH_MAX);
+
+void write_address(bus &card, std::uint32_t low_register, std::uint64_t address)
+{
+	card.write32(low_register, static_cast<std::uint32_t>(address));
+	card.write32(low_register + 4, static_cast<std::uint32_t>(address >> 32));
+}
+
+} // namespace
+
+admin_queue::admin_queue(bus_addresses &addresses, int event_fd, std::string card, doorbell ring)
+	: bus_(addresses.target()), event_fd_(event_fd), card_(std::move(card)),
+	  ring_(std::move(ring)), memory_(addresses, DATA_OFFSET + DATA_SIZE)
+{
+}
+
+void admin_queue::enable()
+{
+	const std::lock_guard lock(mutex_);
+	std::memset(memory_.data(), 0, DATA_OFFSET);
+	tail_ = 0;
+	write_address(bus_, OAC_REG_ADMIN_SQ_LO, memory_.bus_address());
+	write_address(bus_, OAC_REG_ADMIN_CQ_LO, memory_.bus_address() + CQ_OFFSET);
+	bus_.write32(OAC_REG_ADMIN_DEPTH, DEPTH);
+	bus_.write32(OAC_REG_ADMIN_CONTROL, OAC_ADMIN_CONTROL_ENABLE_MASK);
+	is_enabled_ = true;
+}
+
+void admin_queue::disable() noexcept
+{
+	const std::lock_guard lock(mutex_);
+	is_enabled_ = false;
+}
+
+std::uint64_t admin_queue::run(const char *what, oac_admin_cmd cmd,
+			       std::span<const std::byte> data_in, std::span<std::byte> data_out)
+{
+	const std::size_t size = std::max(data_in.size(), data_out.size());
+	if (size > DATA_SIZE)
+		throw failure(EINVAL, "card " + card_ + ": " + what + ": too much data at once");
+	const std::lock_guard lock(mutex_);
+	if (bus_.is_dead())
+		throw failure(ENODEV, "card " + card_ + ": it is lost; close and open it again");
+	if (!is_enabled_)
+		throw failure(EHOSTDOWN, "card " + card_ +
+						 ": firmware is not running; load one with "
+						 "'accelctl fw load'");
+	std::byte *data = memory_.data() + DATA_OFFSET;
+	if (size > 0) {
+		std::memset(data, 0, size);
+		std::copy(data_in.begin(), data_in.end(), data);
+		cmd.data_addr = memory_.bus_address() + DATA_OFFSET;
+		cmd.data_size = static_cast<std::uint32_t>(size);
+	}
+	const std::uint64_t info = run_locked(what, cmd);
+	std::copy_n(data, data_out.size(), data_out.begin());
+	return info;
+}
+
+std::uint64_t admin_queue::run_locked(const char *what, oac_admin_cmd &cmd)
+{
+	cmd.cid = next_cid_++;
+	std::memcpy(memory_.data() + (tail_ % DEPTH) * sizeof(cmd), &cmd, sizeof(cmd));
+	/* Orders the entry before the doorbell; the card loads the doorbell with acquire. */
+	std::atomic_thread_fence(std::memory_order_release);
+	ring_(tail_ + 1);
+	const oac_completion done = wait(what);
+	tail_++;
+	if (done.tag != cmd.cid || !is_status(done.status))
+		lose(EPROTO,
+		     std::string(what) + ": the card answered something that was not asked");
+	if (done.status != OAC_ST_SUCCESS)
+		throw failure(-status_result(done.status),
+			      "card " + card_ + ": " + what + ": " + accel_code_text(done.status));
+	return done.info;
+}
+
+/* The phase bit turns when the entry is written: 1 in the first pass over the ring. */
+bool admin_queue::is_there() const noexcept
+{
+	auto *cq = reinterpret_cast<oac_completion *>(memory_.data() + CQ_OFFSET);
+	const std::uint16_t expected = (tail_ / DEPTH + 1) & OAC_PHASE_MASK;
+	const std::atomic_ref<__le16> phase(cq[tail_ % DEPTH].phase);
+	return (phase.load(std::memory_order_acquire) & OAC_PHASE_MASK) == expected;
+}
+
+oac_completion admin_queue::wait(const char *what)
+{
+	const std::int64_t start = now_ns();
+	while (!is_there() && now_ns() - start < SPIN_NS) {}
+	pollfd fds[2] = { { event_fd_, POLLIN, 0 }, { bus_.lost_fd(), POLLRDHUP, 0 } };
+	while (!is_there()) {
+		const time_left left(start + TIMEOUT_NS);
+		const int ready = ppoll(fds, 2, left.get(), nullptr);
+		if (ready > 0 && fds[1].revents)
+			lose(ENODEV, std::string(what) + ": it is gone");
+		eventfd_t count;
+		eventfd_read(event_fd_, &count);
+		if (ready == 0 && !is_there())
+			lose(ETIMEDOUT, std::string(what) + ": it does not answer");
+	}
+	oac_completion done;
+	std::memcpy(&done, memory_.data() + CQ_OFFSET + (tail_ % DEPTH) * sizeof(done),
+		    sizeof(done));
+	return done;
+}
+
+void admin_queue::lose(int code, const std::string &text)
+{
+	is_enabled_ = false;
+	bus_.die();
+	throw failure(code,
+		      "card " + card_ + ": " + text + "; the card is given up, open it again");
+}
+
+} // namespace accel::direct

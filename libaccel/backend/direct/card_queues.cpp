@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+// Copyright the OAC authors
+//
+// The queues of a card: create, ring, wait, destroy.
+#include "card_queue.hpp"
+
+#include <atomic>
+#include <cerrno>
+
+#include <poll.h>
+#include <sys/eventfd.h>
+
+#include <hw/oac_regs.h>
+
+#include "clock.hpp"
+#include "error.hpp"
+#include "ring.hpp"
+
+namespace accel::direct
+{
+
+void card::ring_admin(std::uint32_t tail)
+{
+	if (is_shared_) {
+		std::byte *page = bus_->doorbells().data();
+		mmio_store32(page + OAC_DB_SQ_TAIL, tail);
+		/* The store before the look at ASLEEP; the card sets ASLEEP before its last look. */
+		std::atomic_thread_fence(std::memory_order_seq_cst);
+		if (mmio_load32(page + OAC_DB_ASLEEP) == 0)
+			return;
+	}
+	bus_->doorbell_write(OAC_DB_SQ_TAIL, tail, sizeof(tail));
+}
+
+std::byte *card::doorbell_page(std::uint32_t queue, queue_record &record)
+{
+	if (is_shared_)
+		return bus_->doorbells().data() + std::size_t{ queue } * OAC_DB_PAGE_SIZE;
+	record.page = std::make_unique<trapped_page>();
+	mmio_store32(record.page->bytes + OAC_DB_ASLEEP, 1);
+	return record.page->bytes;
+}
+
+queue_port card::queue_create(std::uint32_t context, const queue_rings &rings)
+{
+	const std::lock_guard lock(life_mutex_);
+	require_firmware();
+	auto record = std::make_shared<queue_record>(interrupts_);
+	const auto queue = queues_.take();
+	if (!queue)
+		throw failure(ENOSPC, "card " + name_ + ": all " + std::to_string(queues_.count()) +
+					      " queues are in use; destroy one");
+	try {
+		const std::uint64_t line = std::uint64_t{ *queue } * sizeof(oac_progress);
+		new (progress_->data() + line) oac_progress{};
+		oac_admin_cmd cmd{};
+		cmd.opcode = OAC_ADMIN_QUEUE_CREATE;
+		cmd.context = context;
+		oac_admin_queue_create &how = cmd.arg.queue_create;
+		how.sq_va = rings.sq_va;
+		how.cq_va = rings.cq_va;
+		how.tail_va = rings.tail_va;
+		how.progress_addr = progress_->bus_address() + line;
+		how.queue_id = static_cast<std::uint16_t>(*queue);
+		how.vector = static_cast<std::uint16_t>(record->line.vector);
+		how.depth_log2 = static_cast<std::uint8_t>(rings.depth_log2);
+		how.priority = static_cast<std::uint8_t>(rings.priority);
+		std::byte *page = doorbell_page(*queue, *record);
+		{
+			const std::lock_guard table_lock(table_mutex_);
+			table_[*queue] = record;
+		}
+		admin_.run("create a queue", cmd, {}, {});
+		return { *queue, page, true };
+	} catch (...) {
+		const std::lock_guard table_lock(table_mutex_);
+		table_.erase(*queue);
+		queues_.give(*queue);
+		throw;
+	}
+}
+
+void card::queue_destroy(std::uint32_t queue) noexcept
+{
+	const std::lock_guard lock(life_mutex_);
+	try {
+		oac_admin_cmd cmd{};
+		cmd.opcode = OAC_ADMIN_QUEUE_DESTROY;
+		cmd.arg.queue_destroy.queue_id = static_cast<std::uint16_t>(queue);
+		admin_.run("destroy a queue", cmd, {}, {});
+		queues_.give(queue);
+	} catch (const std::exception &) {
+		/* Lost, and with it the queue. If the card only refused, the id stays in use. */
+		if (bus_->is_dead())
+			queues_.give(queue);
+	}
+	const std::lock_guard table_lock(table_mutex_);
+	table_.erase(queue);
+}
+
+int card::queue_ring(std::uint32_t queue, unsigned offset, std::uint64_t value,
+		     unsigned width) noexcept
+{
+	return bus_->doorbell_write(std::uint64_t{ queue } * OAC_DB_PAGE_SIZE + offset, value,
+				    width);
+}
+
+std::shared_ptr<card::queue_record> card::find(std::uint32_t queue)
+{
+	const std::lock_guard lock(table_mutex_);
+	const auto found = table_.find(queue);
+	return found == table_.end() ? nullptr : found->second;
+}
+
+int card::queue_event_fd(std::uint32_t queue)
+{
+	const auto record = find(queue);
+	if (!record)
+		throw failure(EINVAL,
+			      "card " + name_ + ": there is no queue " + std::to_string(queue));
+	return record->line.event_fd;
+}
+
+/* The card writes the counts last, in one store: the acquire orders the rest of the line. */
+queue_progress card::read_progress(std::uint32_t queue) const noexcept
+{
+	auto *line = reinterpret_cast<oac_progress *>(progress_->data() +
+						      std::size_t{ queue } * sizeof(oac_progress));
+	queue_progress progress;
+	progress.completed =
+		std::atomic_ref<__le32>(line->completed).load(std::memory_order_acquire);
+	progress.state = std::atomic_ref<__le32>(line->state).load(std::memory_order_relaxed);
+	progress.status = std::atomic_ref<__le32>(line->status).load(std::memory_order_relaxed);
+	progress.fault_addr =
+		std::atomic_ref<__le64>(line->fault_addr).load(std::memory_order_relaxed);
+	return progress;
+}
+
+/* true: the interrupt fired, or the card is lost; false: the deadline passed. */
+bool card::wait_for_event(int event_fd, std::int64_t deadline) noexcept
+{
+	pollfd fds[2] = { { event_fd, POLLIN, 0 }, { bus_->lost_fd(), POLLRDHUP, 0 } };
+	for (;;) {
+		const int ready = ppoll(fds, 2, time_left(deadline).get(), nullptr);
+		if (ready > 0 && fds[1].revents)
+			bus_->die();
+		if (ready > 0) {
+			eventfd_t count;
+			eventfd_read(event_fd, &count);
+			return true;
+		}
+		if (ready == 0 || errno != EINTR)
+			return false;
+	}
+}
+
+bool card::is_gone() noexcept
+{
+	pollfd fd{ bus_->lost_fd(), POLLRDHUP, 0 };
+	if (poll(&fd, 1, 0) > 0)
+		bus_->die();
+	return bus_->is_dead();
+}
+
+int card::queue_wait(std::uint32_t queue, std::uint32_t seen, std::int64_t deadline,
+		     queue_progress *progress) noexcept
+{
+	const auto record = find(queue);
+	if (!record)
+		return -EINVAL;
+	*progress = read_progress(queue);
+	const auto is_news = [&] {
+		return progress->completed != seen || progress->state != OAC_QUEUE_RUNNING;
+	};
+	bool has_event = is_news();
+	if (!has_event && deadline != 0) {
+		has_event = wait_for_event(record->line.event_fd, deadline);
+		*progress = read_progress(queue);
+	}
+	if (bus_->is_dead())
+		return -ENODEV;
+	return has_event || is_news() ? 0 : -ETIMEDOUT;
+}
+
+} // namespace accel::direct

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+// Copyright the OAC authors
+//
+// The direct backend: one handle on a card that this process drives itself, and the lists of such
+// cards. All the work is the card's, which other handles may share.
+#include "backend.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+
+#include <hw/oac_regs.h>
+
+#include "card_registry.hpp"
+#include "error.hpp"
+
+namespace accel::direct
+{
+
+namespace
+{
+
+class device final : public backend
+{
+public:
+	explicit device(std::shared_ptr<card> opened) : card_(std::move(opened)) {}
+	const char *kind() const noexcept override { return "direct"; }
+	const std::string &name() const noexcept override { return card_->name(); }
+	device_info info() override
+	{
+		return watched([&] { return card_->info(); });
+	}
+	std::uint32_t context_create() override
+	{
+		return watched([&] { return card_->context_create(); });
+	}
+	void context_destroy(std::uint32_t context) noexcept override
+	{
+		card_->context_destroy(context);
+	}
+	buffer_memory buffer_alloc(std::size_t size) override
+	{
+		auto memory = watched([&] { return card_->allocate(size); });
+		host_memory *owned = memory.release();	/* until buffer_free() */
+		return { owned->data(), owned->size(), reinterpret_cast<std::uintptr_t>(owned) };
+	}
+	void buffer_free(const buffer_memory &memory) noexcept override
+	{
+		const std::unique_ptr<host_memory> freed(&owned_by(memory));
+	}
+	void map(std::uint32_t context, const buffer_memory &memory, std::size_t offset,
+		 std::size_t size, std::uint64_t va, std::uint32_t flags) override
+	{
+		watched([&] {
+			card_->map(context, owned_by(memory).bus_address() + offset, size, va,
+				   flags);
+		});
+	}
+	void unmap(std::uint32_t context, std::uint64_t va, std::size_t size) override
+	{
+		watched([&] { card_->unmap(context, va, size); });
+	}
+	queue_port queue_create(std::uint32_t context, const queue_rings &rings) override
+	{
+		return watched([&] { return card_->queue_create(context, rings); });
+	}
+	void queue_destroy(std::uint32_t queue) noexcept override { card_->queue_destroy(queue); }
+	int ring(std::uint32_t queue, std::uint32_t sq_tail) noexcept override
+	{
+		return told(card_->queue_ring(queue, OAC_DB_SQ_TAIL, sq_tail, sizeof(sq_tail)));
+	}
+	int arm(std::uint32_t queue, std::uint64_t arm_word) noexcept override
+	{
+		return told(card_->queue_ring(queue, OAC_DB_ARM, arm_word, sizeof(arm_word)));
+	}
+	int queue_wait(std::uint32_t queue, std::uint32_t seen, std::int64_t deadline,
+		       queue_progress *progress) noexcept override
+	{
+		return told(card_->queue_wait(queue, seen, deadline, progress));
+	}
+	int queue_event_fd(std::uint32_t queue) override { return card_->queue_event_fd(queue); }
+	telemetry_reading telemetry() override
+	{
+		return watched([&] { return card_->telemetry(); });
+	}
+	std::size_t events(std::uint64_t from, std::span<event_reading> found) override
+	{
+		return watched([&] { return card_->events(from, found); });
+	}
+	void firmware_load(std::span<const std::byte> image, std::int64_t deadline) override
+	{
+		watched([&] { card_->firmware_load(image, deadline); });
+	}
+	int lost_fd() const noexcept override { return card_->lost_fd(); }
+	void look() noexcept override
+	{
+		if (card_->is_gone())
+			lose();
+	}
+
+private:
+	static host_memory &owned_by(const buffer_memory &memory) noexcept
+	{
+		return *reinterpret_cast<host_memory *>(memory.handle);
+	}
+	/* Lost is lost for each handle of the card, as soon as it touches it. */
+	int told(int result) noexcept
+	{
+		if (result == -ENODEV)
+			lose();
+		return result;
+	}
+	template <typename Call>
+	auto watched(const Call &call) -> decltype(call())
+	{
+		try {
+			return call();
+		} catch (...) {
+			if (card_->is_lost())
+				lose();
+			throw;
+		}
+	}
+
+	std::shared_ptr<card> card_;
+};
+
+} // namespace
+
+std::vector<listed_card> list_emulated(unsigned count)
+{
+	std::vector<listed_card> cards;
+	for (unsigned index = 0; index < count; index++)
+		cards.push_back({ "emu:" + std::to_string(index), {}, {} });
+	return cards;
+}
+
+std::vector<listed_card> list_sockets(const std::string &directory)
+{
+	namespace fs = std::filesystem;
+	std::vector<std::string> paths;
+	std::error_code error;
+	for (fs::directory_iterator at(directory, error), end; !error && at != end;
+	     at.increment(error)) {
+		const std::string file = at->path().filename();
+		std::error_code ignored;
+		if (file.starts_with("card") && file.ends_with(".sock") && at->is_socket(ignored))
+			paths.push_back(at->path());
+	}
+	if (error)
+		throw failure(EINVAL, "ACCEL_SOCKETS='" + directory + "': " + error.message() +
+					      "; name a directory of cards, or unset it");
+	std::ranges::sort(paths, [](const std::string &a, const std::string &b) {
+		return strverscmp(a.c_str(), b.c_str()) < 0;
+	});
+	std::vector<listed_card> cards;
+	for (std::string &path : paths)
+		cards.push_back({ "socket:" + std::move(path), {}, {} });
+	return cards;
+}
+
+std::unique_ptr<backend> open(const std::string &name)
+{
+	return std::make_unique<device>(open_card(name));
+}
+
+} // namespace accel::direct

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT
+// Copyright the OAC authors
+//
+// Contexts, buffers, maps and queues of a card behind the oac module; telemetry and firmware are in
+// card_info.cpp.
+#include "card.hpp"
+
+#include <cerrno>
+
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+
+#include <drm/oac_accel.h>
+
+#include "../../src/error.hpp"
+#include "ioctl.hpp"
+#include "node.hpp"
+#include "numa.hpp"
+
+namespace accel::kernel
+{
+
+static_assert(MAP_CARD_READ == DRM_OAC_MAP_READ && MAP_CARD_WRITE == DRM_OAC_MAP_WRITE);
+
+namespace
+{
+
+constexpr std::size_t DOORBELL_SIZE = 4096;
+
+/* What a user can do about an error that any call may give. */
+const char *remedy(int code) noexcept
+{
+	switch (code) {
+	case ENODEV:
+		return "the card is gone; look at dmesg, then open it again";
+	case EHOSTDOWN:
+		return "its firmware is not running; load one (accelctl firmware load)";
+	case ETIMEDOUT:
+		return "the card did not answer in time; look at dmesg";
+	case ENOSPC:
+		return "the card has none left; free some, or use another card";
+	case EPERM:
+		return "this needs a privilege; run it as root";
+	case EBUSY:
+		return "contexts are open on the card; end the programs that use it";
+	case ENOMEM:
+		return "the host is out of memory; free some and try again";
+	case E2BIG:
+		return "larger than the module allows; ask for less";
+	default:
+		return nullptr;
+	}
+}
+
+} // namespace
+
+card::card(const std::string &node) : name_(node), fd_(open_node(node))
+{
+	numa_node_ = info().numa_node;
+}
+
+int card::try_call(unsigned long request, void *argument) noexcept
+{
+	int result = ioctl_call(fd_.get(), request, argument);
+	if (result == -ENODEV)
+		lose();
+	return result;
+}
+
+void card::fail(int code, const char *what)
+{
+	const char *advice = remedy(code);
+	throw failure(code, name_ + ": " + what + ": " + (advice ? advice : errno_text(code)));
+}
+
+void card::call(unsigned long request, void *argument, const char *what)
+{
+	int result = try_call(request, argument);
+	if (result < 0)
+		fail(-result, what);
+}
+
+std::uint32_t card::context_create()
+{
+	drm_oac_context_create request = {};
+
+	call(DRM_IOCTL_OAC_CONTEXT_CREATE, &request, "create a context");
+	return request.context;
+}
+
+void card::context_destroy(std::uint32_t context) noexcept
+{
+	drm_oac_context_destroy request = {};
+
+	request.context = context;
+	try_call(DRM_IOCTL_OAC_CONTEXT_DESTROY, &request);
+}
+
+buffer_memory card::buffer_alloc(std::size_t size)
+{
+	drm_oac_bo_create request = {};
+	{
+		numa_preference near_card(numa_node_);
+		request.size = size;
+		call(DRM_IOCTL_OAC_BO_CREATE, &request, "allocate a buffer");
+	}
+	buffer_memory memory;
+	memory.size = size;
+	memory.handle = request.handle;
+	memory.host = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(),
+			   static_cast<off_t>(request.mmap_offset));
+	if (memory.host == MAP_FAILED) {
+		int code = errno;
+		memory.host = nullptr;
+		buffer_free(memory);
+		fail(code, "map a buffer into the process");
+	}
+	numa_prefer(memory.host, size, numa_node_);
+	return memory;
+}
+
+void card::buffer_free(const buffer_memory &memory) noexcept
+{
+	drm_gem_close request = {};
+
+	if (memory.host)
+		munmap(memory.host, memory.size);
+	request.handle = static_cast<std::uint32_t>(memory.handle);
+	try_call(DRM_IOCTL_GEM_CLOSE, &request);
+}
+
+void card::map(std::uint32_t context, const buffer_memory &memory, std::size_t offset,
+	       std::size_t size, std::uint64_t va, std::uint32_t flags)
+{
+	drm_oac_map request = {};
+
+	request.context = context;
+	request.handle = static_cast<std::uint32_t>(memory.handle);
+	request.va = va;
+	request.offset = offset;
+	request.size = size;
+	request.flags = flags;
+	call(DRM_IOCTL_OAC_MAP, &request, "map a buffer to a context");
+}
+
+void card::unmap(std::uint32_t context, std::uint64_t va, std::size_t size)
+{
+	drm_oac_unmap request = {};
+
+	request.context = context;
+	request.va = va;
+	request.size = size;
+	call(DRM_IOCTL_OAC_UNMAP, &request, "unmap a buffer from a context");
+}
+
+queue_port card::queue_create(std::uint32_t context, const queue_rings &rings)
+{
+	drm_oac_queue_create request = {};
+	queue_port port;
+
+	request.context = context;
+	request.depth_log2 = rings.depth_log2;
+	request.sq_va = rings.sq_va;
+	request.cq_va = rings.cq_va;
+	request.tail_va = rings.tail_va;
+	request.priority = rings.priority;
+	int result = try_call(DRM_IOCTL_OAC_QUEUE_CREATE, &request);
+	if (result == -EPERM)
+		throw failure(EPERM, name_ + ": create a queue: a priority above normal needs "
+					     "CAP_SYS_NICE; ask for 1 or less");
+	if (result < 0)
+		fail(-result, "create a queue");
+
+	port.queue = request.queue;
+	try {
+		void *page = mmap(nullptr, DOORBELL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+				  fd_.get(), static_cast<off_t>(request.doorbell_offset));
+		if (page == MAP_FAILED)
+			fail(errno, "map a queue's doorbell");
+		mapping doorbell(page, DOORBELL_SIZE);
+		std::lock_guard guard(lock_);
+		queues_[port.queue].doorbell = std::move(doorbell);
+		port.doorbell = page;
+	} catch (...) {
+		queue_destroy(port.queue);
+		throw;
+	}
+	return port;
+}
+
+void card::queue_destroy(std::uint32_t queue) noexcept
+{
+	drm_oac_queue_destroy request = {};
+
+	request.queue = queue;
+	try_call(DRM_IOCTL_OAC_QUEUE_DESTROY, &request);
+
+	std::lock_guard guard(lock_);
+	queues_.erase(queue);
+}
+
+/* Doorbell pages of the kernel are never shared memory: a store reaches the card. */
+int card::ring(std::uint32_t, std::uint32_t) noexcept
+{
+	return 0;
+}
+
+int card::arm(std::uint32_t, std::uint64_t) noexcept
+{
+	return 0;
+}
+
+int card::queue_wait(std::uint32_t queue, std::uint32_t seen, std::int64_t deadline,
+		     queue_progress *progress) noexcept
+{
+	drm_oac_queue_wait request = {};
+
+	request.queue = queue;
+	request.seen = seen;
+	request.deadline_ns = deadline > 0 ? static_cast<std::uint64_t>(deadline) : 0;
+	int result = try_call(DRM_IOCTL_OAC_QUEUE_WAIT, &request);
+	if (result == 0 || result == -ETIMEDOUT) {
+		progress->completed = request.completed;
+		progress->state = request.state;
+		progress->status = request.status;
+		progress->fault_addr = request.fault_addr;
+	}
+	return result;
+}
+
+int card::queue_event_fd(std::uint32_t queue)
+{
+	std::lock_guard guard(lock_);
+	auto entry = queues_.find(queue);
+	if (entry == queues_.end())
+		fail(ENOENT, "find a queue");
+	unique_fd &event = entry->second.event;
+	if (event.is_open())
+		return event.get();
+
+	unique_fd fresh(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+	if (!fresh.is_open())
+		fail(errno, "create an eventfd");
+	drm_oac_queue_eventfd request = {};
+	request.queue = queue;
+	request.fd = fresh.get();
+	call(DRM_IOCTL_OAC_QUEUE_EVENTFD, &request, "attach an eventfd to a queue");
+	event = std::move(fresh);
+	return event.get();
+}
+
+} // namespace accel::kernel

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+// Copyright the OAC authors
+//
+// A card behind the oac module: each call of the backend interface is one or two ioctls.
+#pragma once
+
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "../../src/backend.hpp"
+#include "../../src/unique_fd.hpp"
+
+namespace accel::kernel
+{
+
+class card final : public backend
+{
+public:
+	explicit card(const std::string &node);
+
+	const char *kind() const noexcept override { return "kernel"; }
+	const std::string &name() const noexcept override { return name_; }
+	device_info info() override;
+
+	std::uint32_t context_create() override;
+	void context_destroy(std::uint32_t context) noexcept override;
+
+	buffer_memory buffer_alloc(std::size_t size) override;
+	void buffer_free(const buffer_memory &memory) noexcept override;
+	void map(std::uint32_t context, const buffer_memory &memory, std::size_t offset,
+		 std::size_t size, std::uint64_t va, std::uint32_t flags) override;
+	void unmap(std::uint32_t context, std::uint64_t va, std::size_t size) override;
+
+	queue_port queue_create(std::uint32_t context, const queue_rings &rings) override;
+	void queue_destroy(std::uint32_t queue) noexcept override;
+	int ring(std::uint32_t queue, std::uint32_t sq_tail) noexcept override;
+	int arm(std::uint32_t queue, std::uint64_t arm_word) noexcept override;
+	int queue_wait(std::uint32_t queue, std::uint32_t seen, std::int64_t deadline,
+		       queue_progress *progress) noexcept override;
+	int queue_event_fd(std::uint32_t queue) override;
+
+	telemetry_reading telemetry() override;
+	std::size_t events(std::uint64_t from, std::span<event_reading> events) override;
+	void firmware_load(std::span<const std::byte> image, std::int64_t deadline) override;
+
+private:
+	struct queue_resources {
+		mapping doorbell;
+		unique_fd event;
+	};
+
+	/* 0, or -Exxx; a card that is gone becomes lost. */
+	int try_call(unsigned long request, void *argument) noexcept;
+	/* The same, but throws; `what` is what was tried, for the text. */
+	void call(unsigned long request, void *argument, const char *what);
+	[[noreturn]] void fail(int code, const char *what);
+	/* One INFO_GET: how many elements were written, never more than count. */
+	std::uint32_t read_topic(std::uint32_t topic, std::uint64_t start, void *data,
+				 std::size_t stride, std::size_t count);
+	template <class Element>
+	std::vector<Element> read_table(std::uint32_t topic);
+
+	std::string name_;
+	unique_fd fd_;
+	std::int32_t numa_node_ = -1;
+	std::mutex lock_;	/* guards queues_ */
+	std::unordered_map<std::uint32_t, queue_resources> queues_;
+};
+
+} // namespace accel::kernel

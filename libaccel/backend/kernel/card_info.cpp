@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+// Copyright the OAC authors
+//
+// What the module knows about a card: its info topics, and the firmware that changes most of them.
+// Every count that comes back is checked against what was offered.
+#include "card.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include <drm/oac_accel.h>
+
+#include "../../src/error.hpp"
+#include "../../src/codes.hpp"
+
+namespace accel::kernel
+{
+
+namespace
+{
+
+/* More elements than any card has; what asks for more memory than this is a broken module. */
+constexpr std::uint32_t TABLE_MAX = 4096;
+constexpr std::size_t EVENTS_PER_CALL = 256;
+
+template <std::size_t Size>
+std::string text_of(const __u8 (&bytes)[Size])
+{
+	auto *text = reinterpret_cast<const char *>(bytes);
+	return { text, strnlen(text, Size) };
+}
+
+std::string pci_address_of(const drm_oac_info_device &raw)
+{
+	std::array<char, 32> text{};
+	std::snprintf(text.data(), text.size(), "%04x:%02x:%02x.%u", raw.pci_domain, raw.pci_bus,
+		      raw.pci_device, unsigned{ raw.pci_function });
+	return text.data();
+}
+
+device_info convert(const drm_oac_info_device &raw)
+{
+	device_info info;
+
+	info.model = text_of(raw.model);
+	info.serial = raw.serial;
+	info.lmem_size = raw.lmem_size;
+	info.features = raw.features;
+	std::copy(std::begin(raw.cmd_mask), std::end(raw.cmd_mask), info.cmd_mask.begin());
+	std::copy(std::begin(raw.op_mask), std::end(raw.op_mask), info.op_mask.begin());
+	std::copy(std::begin(raw.fw_version), std::end(raw.fw_version), info.fw_version.begin());
+	info.security_version = raw.security_version;
+	info.engine_count = raw.engine_count;
+	info.engine_clock_khz = raw.engine_clock_khz;
+	info.power_limit_mw = raw.power_limit_mw;
+	info.max_contexts = raw.max_contexts;
+	info.max_queues = raw.max_queues;
+	info.max_depth_log2 = raw.max_depth_log2;
+	info.state = raw.state;
+	info.boot_fail = raw.boot_fail;
+	info.boot_progress = raw.boot_progress;
+	info.reset_count = raw.reset_count;
+	info.protocol = raw.protocol;
+	info.numa_node = raw.numa_node;
+	info.contexts = raw.contexts;
+	info.queues = raw.queues;
+	info.pci_address = pci_address_of(raw);
+	return info;
+}
+
+sensor_reading convert(const drm_oac_info_sensor &raw)
+{
+	sensor_reading sensor;
+
+	sensor.id = raw.id;
+	sensor.type = raw.type;
+	sensor.absent = raw.absent;
+	sensor.flags = raw.flags;
+	sensor.value = raw.value;
+	sensor.warn = raw.warn;
+	sensor.critical = raw.critical;
+	sensor.card_ns = raw.card_ns;
+	sensor.label = text_of(raw.label);
+	return sensor;
+}
+
+event_reading convert(const drm_oac_info_event &raw)
+{
+	event_reading event;
+
+	event.sequence = raw.seq;
+	event.card_ns = raw.card_ns;
+	event.argument = raw.arg;
+	event.context = raw.context;
+	event.queue = raw.queue;
+	event.code = raw.code;
+	event.severity = raw.severity;
+	event.action = raw.action;
+	return event;
+}
+
+} // namespace
+
+std::uint32_t card::read_topic(std::uint32_t topic, std::uint64_t start, void *data,
+			       std::size_t stride, std::size_t count)
+{
+	drm_oac_info_get request = {};
+
+	request.topic = topic;
+	request.stride = static_cast<std::uint32_t>(stride);
+	request.count = static_cast<std::uint32_t>(count);
+	request.start = start;
+	request.data = reinterpret_cast<std::uintptr_t>(data);
+	call(DRM_IOCTL_OAC_INFO_GET, &request, "read information");
+	if (count != 0 && request.count > count)
+		throw failure(EPROTO, name_ + ": the module returned more than it was asked for; "
+					      "install module and library of one release");
+	return request.count;
+}
+
+template <class Element>
+std::vector<Element> card::read_table(std::uint32_t topic)
+{
+	std::uint32_t count = read_topic(topic, 0, nullptr, sizeof(Element), 0);
+	std::vector<Element> table(std::min(count, TABLE_MAX));
+
+	/* A count of 0 would ask for the number again. */
+	if (!table.empty())
+		table.resize(read_topic(topic, 0, table.data(), sizeof(Element), table.size()));
+	return table;
+}
+
+device_info card::info()
+{
+	drm_oac_info_device raw = {};
+
+	if (read_topic(DRM_OAC_INFO_DEVICE, 0, &raw, sizeof(raw), 1) != 1)
+		throw failure(EPROTO, name_ + ": the module does not describe the device; install "
+					      "module and library of one release");
+	device_info info = convert(raw);
+	info.node = name_;
+	return info;
+}
+
+telemetry_reading card::telemetry()
+{
+	telemetry_reading reading;
+
+	for (const auto &raw : read_table<drm_oac_info_sensor>(DRM_OAC_INFO_SENSORS))
+		reading.sensors.push_back(convert(raw));
+	for (const auto &raw : read_table<drm_oac_info_counter>(DRM_OAC_INFO_COUNTERS))
+		reading.counters.push_back({ raw.id, raw.value });
+	return reading;
+}
+
+std::size_t card::events(std::uint64_t from, std::span<event_reading> events)
+{
+	std::vector<drm_oac_info_event> part(std::min(events.size(), EVENTS_PER_CALL));
+	std::size_t have = 0;
+
+	while (have < events.size()) {
+		std::size_t want = std::min(part.size(), events.size() - have);
+		std::uint32_t got =
+			read_topic(DRM_OAC_INFO_EVENTS, from, part.data(), sizeof(part[0]), want);
+		for (std::uint32_t i = 0; i < got; i++)
+			events[have++] = convert(part[i]);
+		if (got < want)
+			break;
+		from = events[have - 1].sequence + 1;
+	}
+	return have;
+}
+
+/* The module has a deadline of its own for a boot, shorter than any that makes sense here. */
+void card::firmware_load(std::span<const std::byte> image, std::int64_t)
+{
+	drm_oac_firmware_load request = {};
+
+	request.data = reinterpret_cast<std::uintptr_t>(image.data());
+	request.size = image.size();
+	int result = try_call(DRM_IOCTL_OAC_FIRMWARE_LOAD, &request);
+	switch (result) {
+	case 0:
+		return;
+	case -EBADMSG:
+		throw failure(EBADMSG, name_ + ": the card refused the firmware: " +
+					       boot_fail_text(request.fail) +
+					       "; load a good image");
+	case -EPERM:
+		throw failure(EPERM, name_ + ": loading firmware needs CAP_SYS_ADMIN; run it as "
+					     "root");
+	case -EFBIG:
+		throw failure(EFBIG, name_ + ": the image is larger than a card takes; is it a "
+					     "firmware image?");
+	default:
+		fail(-result, "load firmware");
+	}
+}
+
+} // namespace accel::kernel

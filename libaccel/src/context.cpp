@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+// Copyright the OAC authors
+//
+// The API's context, and maps of buffers into it.
+#include "context.hpp"
+
+#include <algorithm>
+
+#include <sys/eventfd.h>
+
+#include <hw/oac_admin.h>
+
+using accel::failure;
+using accel::guard;
+
+namespace
+{
+
+/* The lowest addresses are left out, so that small numbers taken for addresses fault. */
+constexpr std::uint64_t VA_FIRST = 0x10000;
+constexpr std::uint64_t VA_END = std::uint64_t{ 1 } << OAC_VA_BITS;
+constexpr std::uint64_t LARGE = std::uint64_t{ 2 } << 20;
+constexpr unsigned MAP_FLAGS = ACCEL_MAP_READ | ACCEL_MAP_WRITE;
+
+bool is_page_aligned(std::uint64_t value)
+{
+	return (value & (OAC_PAGE_SIZE - 1)) == 0;
+}
+
+} // namespace
+
+accel_context::accel_context(accel_device &from)
+	: device(&from), id(0), child(from.children),
+	  kick_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), space(VA_FIRST, VA_END)
+{
+	if (!kick_fd.is_open())
+		throw failure(errno, "context: no eventfd: " + accel::errno_text(errno));
+	id = from.backend->context_create();
+}
+
+accel_context::~accel_context()
+{
+	for (const auto &[address, map] : maps)
+		map.buffer->maps.fetch_sub(1);
+	if (id)
+		device->backend->context_destroy(id);
+}
+
+std::uint64_t accel_context::map(accel_buffer &buffer, std::size_t offset, std::size_t size,
+				 unsigned flags, bool is_internal)
+{
+	const std::size_t whole = buffer.memory.size;
+	if (!is_page_aligned(offset) || !is_page_aligned(size) || offset >= whole ||
+	    size > whole - offset)
+		throw failure(EINVAL,
+			      "accel_buffer_map: offset and size must be whole pages within "
+			      "the buffer's " +
+				      std::to_string(whole) + " bytes");
+	if (flags == 0 || (flags & ~MAP_FLAGS) != 0)
+		throw failure(EINVAL, "accel_buffer_map: flags must be ACCEL_MAP_READ, "
+				      "ACCEL_MAP_WRITE or both");
+	if (buffer.device != device)
+		throw failure(EXDEV, "accel_buffer_map: the buffer belongs to card " +
+					     buffer.device->backend->name() +
+					     ", the context to card " + device->backend->name() +
+					     "; allocate it there");
+	if (size == 0)
+		size = whole - offset;
+
+	const std::lock_guard lock(mutex);
+	const auto address = space.take(size, size >= LARGE ? LARGE : OAC_PAGE_SIZE);
+	if (!address)
+		throw failure(ENOSPC,
+			      accel::card_text(*device->backend) +
+				      ": no device address range of this size is free; unmap some");
+	try {
+		maps.emplace(*address, mapped{ &buffer, is_internal });
+		device->backend->map(id, buffer.memory, offset, size, *address, flags);
+	} catch (...) {
+		maps.erase(*address);
+		space.give(*address);
+		throw;
+	}
+	buffer.maps.fetch_add(1);
+	return *address;
+}
+
+void accel_context::unmap(std::uint64_t address, bool is_internal)
+{
+	const std::lock_guard lock(mutex);
+	const auto found = maps.find(address);
+	if (found == maps.end() || found->second.is_internal != is_internal)
+		throw failure(ENOENT,
+			      "accel_buffer_unmap: no map starts at this address; pass what "
+			      "accel_buffer_map() gave");
+	device->backend->unmap(id, address, space.size_at(address));
+	found->second.buffer->maps.fetch_sub(1);
+	maps.erase(found);
+	space.give(address);
+}
+
+void accel_context::add_queue(accel_queue *queue)
+{
+	{
+		const std::lock_guard lock(mutex);
+		queues.push_back(queue);
+		queues_epoch++;
+	}
+	kick();
+}
+
+void accel_context::remove_queue(accel_queue *queue) noexcept
+{
+	const std::lock_guard lock(mutex);
+	std::erase(queues, queue);
+	queues_epoch++;
+}
+
+void accel_context::kick() const noexcept
+{
+	eventfd_write(kick_fd.get(), 1);
+}
+
+namespace accel
+{
+
+internal_buffer::internal_buffer(accel_context &context, std::size_t size)
+	: context_(context), buffer_(*context.device, size),
+	  address_(context.map(buffer_, 0, 0, ACCEL_MAP_READ | ACCEL_MAP_WRITE, true))
+{
+}
+
+internal_buffer::~internal_buffer()
+{
+	try {
+		context_.unmap(address_, true);
+	} catch (const std::exception &) {
+		/* The card is lost: forget the map, so that nothing refers to the buffer. */
+		const std::lock_guard lock(context_.mutex);
+		context_.maps.erase(address_);
+	}
+}
+
+} // namespace accel
+
+int accel_context_create(accel_device *device, accel_context **context)
+{
+	return guard([&] {
+		accel::require(device, "device");
+		accel::require(context, "context");
+		*context = std::make_unique<accel_context>(*device).release();
+		return 0;
+	});
+}
+
+int accel_context_destroy(accel_context *context)
+{
+	return guard([&] {
+		if (!context)
+			return 0;
+		{
+			const std::lock_guard lock(context->mutex);
+			if (!context->queues.empty() || context->timelines > 0)
+				throw failure(EBUSY,
+					      "context: it has " +
+						      std::to_string(context->queues.size()) +
+						      " queues and " +
+						      std::to_string(context->timelines) +
+						      " timelines; destroy them first");
+		}
+		const std::unique_ptr<accel_context> destroyed(context);
+		return 0;
+	});
+}
+
+int accel_buffer_map(accel_context *context, accel_buffer *buffer, size_t offset, size_t size,
+		     unsigned flags, uint64_t *address)
+{
+	return guard([&] {
+		accel::require(context, "context");
+		accel::require(buffer, "buffer");
+		accel::require(address, "address");
+		*address = context->map(*buffer, offset, size, flags, false);
+		return 0;
+	});
+}
+
+int accel_buffer_unmap(accel_context *context, uint64_t address)
+{
+	return guard([&] {
+		accel::require(context, "context");
+		context->unmap(address, false);
+		return 0;
+	});
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+// Copyright the OAC authors
+//
+// A device address space: which addresses are taken by which buffer, and the queues and timelines
+// that live in it. The library picks addresses, the backend only maps them.
+//
+// Lock order: context mutex, then a queue's arm mutex. Neither is ever taken on the data path.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "address_space.hpp"
+#include "device.hpp"
+#include "unique_fd.hpp"
+
+struct accel_buffer {
+	accel_device *device;
+	accel::buffer_memory memory;
+	std::atomic<unsigned> maps{ 0 };
+	accel::child_count child;	/* of device */
+
+	accel_buffer(accel_device &from, std::size_t size)
+		: device(&from), memory(from.backend->buffer_alloc(size)), child(from.children)
+	{
+	}
+	accel_buffer(const accel_buffer &) = delete;
+	accel_buffer &operator=(const accel_buffer &) = delete;
+	~accel_buffer() { device->backend->buffer_free(memory); }
+};
+
+struct accel_context {
+	explicit accel_context(accel_device &from);
+	accel_context(const accel_context &) = delete;
+	accel_context &operator=(const accel_context &) = delete;
+	~accel_context();
+
+	std::uint64_t map(accel_buffer &buffer, std::size_t offset, std::size_t size,
+			  unsigned flags, bool is_internal);
+	/* is_internal: rings and timelines, which the user may not unmap. */
+	void unmap(std::uint64_t address, bool is_internal);
+
+	void add_queue(accel_queue *queue);
+	void remove_queue(accel_queue *queue) noexcept;
+	/* Wakes those who wait for timelines of this context. */
+	void kick() const noexcept;
+
+	accel_device *device;
+	std::uint32_t id;
+	accel::child_count child;
+	accel::unique_fd kick_fd;		/* eventfd, never read: see timeline.cpp */
+	std::atomic<unsigned> watchers{ 0 }; /* waits for timelines going on now */
+	std::mutex mutex;			/* guards all below */
+	accel::address_space space;
+	struct mapped {
+		accel_buffer *buffer;
+		bool is_internal;
+	};
+	std::map<std::uint64_t, mapped> maps;	/* by device address */
+	std::vector<accel_queue *> queues;
+	std::uint64_t queues_epoch = 0;		/* counts changes of queues */
+	unsigned timelines = 0;
+};
+
+namespace accel
+{
+
+/* A buffer of the library's own, mapped to one context for as long as it lives. */
+class internal_buffer
+{
+public:
+	internal_buffer(accel_context &context, std::size_t size);
+	internal_buffer(const internal_buffer &) = delete;
+	internal_buffer &operator=(const internal_buffer &) = delete;
+	~internal_buffer();
+	std::byte *host() const noexcept { return static_cast<std::byte *>(buffer_.memory.host); }
+	std::uint64_t address() const noexcept { return address_; }
+
+private:
+	accel_context &context_;
+	accel_buffer buffer_;
+	std::uint64_t address_;
+};
+
+} // namespace accel

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+// Copyright the OAC authors
+//
+// Waiting for completions: poll for as long as that paid off lately, arm the card's interrupt, look
+// once more, sleep in the backend. The ARM word is shared by the queue's own thread and by threads
+// that wait for timelines of the context; who arms and what may be overwritten is all in here.
+#include "queue.hpp"
+
+#include <algorithm>
+
+#include <poll.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+
+#include "clock.hpp"
+#include "codes.hpp"
+
+using accel::failure;
+using accel::guard;
+
+namespace
+{
+
+constexpr std::int64_t SPIN_MIN_NS = 1'000;
+constexpr std::int64_t SPIN_MAX_NS = 20'000;
+constexpr unsigned LOOKS_PER_CLOCK = 32;
+/* How long a card in state ERROR may take to abort what it was given meanwhile. */
+constexpr std::int64_t ABORT_GRACE_NS = 500 * accel::NS_PER_MS;
+
+inline void pause_cpu()
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	asm volatile("yield");
+#endif
+}
+
+/* With one CPU the card's thread (or the interrupt) cannot run while we look. */
+bool has_cpu_to_spin()
+{
+	static const bool has = [] {
+		cpu_set_t cpus;
+		return sched_getaffinity(0, sizeof(cpus), &cpus) != 0 || CPU_COUNT(&cpus) > 1;
+	}();
+	return has;
+}
+
+/* true: something is ready. The time given to polling follows whether it helps. */
+bool spin(accel_queue &queue, std::int64_t deadline)
+{
+	if (!has_cpu_to_spin())
+		return false;
+	const std::int64_t end = std::min(deadline, accel::now_ns() + queue.spin_ns);
+	do {
+		for (unsigned i = 0; i < LOOKS_PER_CLOCK; i++) {
+			if (queue.ring.ready() > 0) {
+				queue.spin_ns = std::min(queue.spin_ns * 2, SPIN_MAX_NS);
+				return true;
+			}
+			pause_cpu();
+		}
+	} while (accel::now_ns() < end);
+	queue.spin_ns = std::max(queue.spin_ns / 2, SPIN_MIN_NS);
+	return false;
+}
+
+int queue_failed(accel_queue &queue, const accel::queue_progress &progress)
+{
+	char where[64] = "";
+	if (progress.fault_addr)
+		std::snprintf(where, sizeof(where), " (address %#llx)",
+			      static_cast<unsigned long long>(progress.fault_addr));
+	throw failure(EIO, accel::card_text(*queue.card) + ": queue " +
+				   std::to_string(queue.port->queue) +
+				   " is in error: " + accel_code_text(progress.status) + where +
+				   "; destroy it and create another");
+}
+
+/*
+ * The queue is in state ERROR and the ring is empty. What was handed over is being aborted: give
+ * the card a moment, for the backend does not sleep on a queue in error. Returns whether to look on.
+ */
+bool wait_for_aborts(accel_queue &queue, std::int64_t deadline)
+{
+	if (!queue.ring.is_waiting())
+		return false;
+	const std::int64_t until = std::min(deadline, accel::now_ns() + ABORT_GRACE_NS);
+	pollfd fd{ queue.card->queue_event_fd(queue.port->queue), POLLIN, 0 };
+	while (queue.ring.ready() == 0) {
+		if (queue.arm(queue.ring.head(), nullptr) < 0 || queue.ring.ready() > 0)
+			break;
+		if (accel::now_ns() >= until)
+			return false;
+		const accel::time_left left(until);
+		if (ppoll(&fd, 1, left.get(), nullptr) > 0) {
+			eventfd_t count;
+			eventfd_read(fd.fd, &count);
+		}
+	}
+	return true;
+}
+
+/* Sleeps once. 0: look again; -ETIMEDOUT or -ENODEV. Throws EIO for a queue in error. */
+int sleep(accel_queue &queue, std::int64_t deadline)
+{
+	const std::uint32_t seen = queue.ring.head();
+	accel::queue_progress progress;
+	const int result = queue.card->queue_wait(queue.port->queue, seen, deadline, &progress);
+	if (result == -ENODEV)
+		return result;
+	if (queue.ring.ready() > 0)
+		return 0;
+	if (progress.state == OAC_QUEUE_ERROR && progress.completed == seen &&
+	    !wait_for_aborts(queue, deadline))
+		queue_failed(queue, progress);
+	return result;
+}
+
+int wait(accel_queue *queue, accel_completion *completions, int max, std::int64_t timeout)
+{
+	const std::int64_t deadline = timeout == 0 ? 0 : accel::deadline_after(timeout);
+	if (timeout != 0)
+		spin(*queue, deadline);
+	for (;;) {
+		if (const int count = accel_queue_reap(queue, completions, max); count != 0)
+			return count;
+		if (timeout != 0 && queue->arm(queue->ring.head(), nullptr) == -ENODEV)
+			return -ENODEV;
+		if (queue->ring.ready() > 0)
+			continue;
+		const int result = sleep(*queue, deadline);
+		if (result == 0)
+			continue;
+		if (queue->ring.ready() > 0)
+			continue;
+		throw failure(-result,
+			      accel::card_text(*queue->card) + ": queue " +
+				      std::to_string(queue->port->queue) +
+				      (result == -ETIMEDOUT ?
+					       ": no completion in time; wait longer, or look "
+					       "at the card's events" :
+					       ": the card is lost; close and open it again"));
+	}
+}
+
+} // namespace
+
+/*
+ * One ARM word, several askers. A request is spent once completions differ from its seen count. The
+ * queue's own thread overwrites what it likes: if it has reaped since, its reap has woken the
+ * watchers (accel_context::kick), and if not, seen is the same. A watcher overwrites a request of
+ * another only if that is spent already, and then signals the queue's event descriptor in place of
+ * the card, which may not have looked yet. Events too many are harmless: everyone looks again.
+ */
+int accel_queue::arm(std::uint32_t seen, const void *who)
+{
+	const std::lock_guard lock(arm_mutex);
+	if (who && is_armed && arm_by != who) {
+		if (arm_seen == seen)
+			return 0;
+		eventfd_write(card->queue_event_fd(port->queue), 1);
+	}
+	const std::uint64_t word = std::uint64_t{ ++arm_sequence } << OAC_DB_ARM_SEQ_SHIFT | seen;
+	arm_seen = seen;
+	arm_by = who;
+	is_armed = true;
+	return ring.ring_arm(word) ? card->arm(port->queue, word) : 0;
+}
+
+int accel_queue::arm_for_watcher(const void *who)
+{
+	return arm(ring.published(), who);
+}
+
+int accel_queue_wait(accel_queue *queue, struct accel_completion *completions, int max,
+		     int64_t timeout)
+{
+	return guard([&] {
+		accel::require(queue, "queue");
+		accel::require(completions, "completions");
+		if (max < 1 || !accel::is_timeout(timeout))
+			throw failure(EINVAL,
+				      "accel_queue_wait: max must be 1 or more, and the timeout "
+				      "not negative");
+		return wait(queue, completions, max, timeout);
+	});
+}
+
+int accel_queue_fd(accel_queue *queue, int *fd)
+{
+	return guard([&] {
+		accel::require(queue, "queue");
+		accel::require(fd, "fd");
+		*fd = queue->card->queue_event_fd(queue->port->queue);
+		return 0;
+	});
+}
+
+int accel_queue_arm(accel_queue *queue)
+{
+	return guard([&] {
+		accel::require(queue, "queue");
+		if (queue->ring.ready() > 0)
+			return 1;
+		if (queue->lost.load(std::memory_order_relaxed) ||
+		    queue->arm(queue->ring.head(), nullptr) == -ENODEV)
+			throw failure(ENODEV, accel::card_text(*queue->card) +
+						      ": it is lost; close and open it again");
+		return queue->ring.ready() > 0 ? 1 : 0;
+	});
+}

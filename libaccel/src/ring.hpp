@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+// Copyright the OAC authors
+//
+// The rings of one queue, host side: claim an entry, fill it, publish, ring the doorbell, reap. This
+// is the whole data path: no lock, no allocation, no system call, no exception. It knows the card's
+// contract (hw/oac_queue.h) and plain memory, not the backend; one thread at a time uses it.
+//
+// Three counts, all free-running 32-bit numbers: tail_ (written), rung_ (handed to the card), head_
+// (reaped); head_ <= published tail of the card <= rung_ <= tail_ <= head_ + depth.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include <hw/oac_ops.h>
+#include <hw/oac_queue.h>
+#include <hw/oac_regs.h>
+
+namespace accel
+{
+
+/* The only accesses to doorbell pages: one store or load of that width each. */
+inline void mmio_store32(std::byte *at, std::uint32_t value) noexcept
+{
+	*reinterpret_cast<volatile std::uint32_t *>(at) = value;
+}
+
+inline void mmio_store64(std::byte *at, std::uint64_t value) noexcept
+{
+	*reinterpret_cast<volatile std::uint64_t *>(at) = value;
+}
+
+inline std::uint32_t mmio_load32(const std::byte *at) noexcept
+{
+	return *reinterpret_cast<const volatile std::uint32_t *>(at);
+}
+
+/* Where things are in a queue's memory, one buffer: SQ | operators | CQ | published tail. */
+class ring_layout
+{
+public:
+	explicit constexpr ring_layout(std::size_t depth) noexcept : depth_(depth) {}
+	constexpr std::size_t ops() const noexcept { return depth_ * sizeof(oac_cmd); }
+	constexpr std::size_t cq() const noexcept { return ops() + depth_ * sizeof(oac_op); }
+	constexpr std::size_t tail() const noexcept
+	{
+		const std::size_t line = sizeof(oac_cq_tail);
+		return cq() + (depth_ * sizeof(oac_completion) + line - 1) / line * line;
+	}
+	constexpr std::size_t size() const noexcept
+	{
+		return (tail() + sizeof(oac_cq_tail) + OAC_PAGE_SIZE - 1) &
+		       ~std::size_t{ OAC_PAGE_SIZE - 1 };
+	}
+
+private:
+	std::size_t depth_;
+};
+
+class ring
+{
+public:
+	/*
+	 * depth is a power of two; memory (zeroed, ring_layout) is at device address va. The counts
+	 * of a new queue start at 0; tests start them near the end of their range.
+	 */
+	ring(std::byte *memory, std::uint64_t va, std::uint32_t depth, std::byte *doorbell,
+	     bool is_shared, std::uint32_t start = 0) noexcept
+		: sq_(reinterpret_cast<oac_cmd *>(memory)),
+		  cq_(reinterpret_cast<oac_completion *>(memory + ring_layout(depth).cq())),
+		  card_tail_(reinterpret_cast<oac_cq_tail *>(memory + ring_layout(depth).tail())),
+		  ops_(reinterpret_cast<oac_op *>(memory + ring_layout(depth).ops())),
+		  doorbell_(doorbell), ops_va_(va + ring_layout(depth).ops()), mask_(depth - 1),
+		  tail_(start), rung_(start), head_(start), is_shared_(is_shared)
+	{
+	}
+
+	bool is_full() const noexcept { return tail_ - head_ > mask_; }
+	/* The next entry, zeroed, to be filled in place; not when full. Then push() it. */
+	oac_cmd &next() noexcept
+	{
+		oac_cmd &cmd = sq_[tail_ & mask_];
+		cmd = {};
+		return cmd;
+	}
+	void push() noexcept { tail_++; }
+	/* The operator descriptor of the next entry, zeroed, and its device address. */
+	oac_op &next_op() noexcept
+	{
+		oac_op &op = ops_[tail_ & mask_];
+		op = {};
+		return op;
+	}
+	std::uint64_t next_op_va() const noexcept
+	{
+		return ops_va_ + (tail_ & mask_) * sizeof(oac_op);
+	}
+
+	/*
+	 * Publishes what was pushed. true: the card sleeps, and the caller repeats the store as a
+	 * trapped write of rung(). The release fence orders the entries before the doorbell (the card
+	 * loads the doorbell with acquire); the full fence orders the doorbell before the look at
+	 * ASLEEP (the card sets ASLEEP, fences and looks at the doorbell once more).
+	 */
+	bool ring_doorbell() noexcept
+	{
+		rung_ = tail_;
+		std::atomic_thread_fence(std::memory_order_release);
+		mmio_store32(doorbell_ + OAC_DB_SQ_TAIL, tail_);
+		return is_shared_ && is_card_asleep();
+	}
+	/* The same for the word that asks for an interrupt. */
+	bool ring_arm(std::uint64_t word) noexcept
+	{
+		mmio_store64(doorbell_ + OAC_DB_ARM, word);
+		if (is_shared_)
+			return is_card_asleep();
+		std::atomic_thread_fence(std::memory_order_seq_cst);
+		return false;
+	}
+
+	/* Completions posted and not reaped, as the card says. */
+	std::uint32_t ready() const noexcept { return published() - head_; }
+	/* The card's word: the acquire orders it before the completions' entries. */
+	std::uint32_t published() const noexcept
+	{
+		return std::atomic_ref<__le32>(card_tail_->tail).load(std::memory_order_acquire);
+	}
+	/* Whether that many can be: more than were handed over means that the ring cannot be used. */
+	bool is_credible(std::uint32_t ready_now) const noexcept
+	{
+		return ready_now <= rung_ - head_;
+	}
+	/* The index-th completion of those ready. */
+	const oac_completion &peek(std::uint32_t index) const noexcept
+	{
+		return cq_[(head_ + index) & mask_];
+	}
+	void release(std::uint32_t count) noexcept { head_ += count; }
+
+	std::uint32_t head() const noexcept { return head_; }
+	std::uint32_t rung() const noexcept { return rung_; }
+	std::uint32_t outstanding() const noexcept { return tail_ - head_; }
+	bool has_unrung() const noexcept { return tail_ != rung_; }
+	/* Handed to the card and not reaped. */
+	bool is_waiting() const noexcept { return rung_ != head_; }
+
+private:
+	bool is_card_asleep() const noexcept
+	{
+		std::atomic_thread_fence(std::memory_order_seq_cst);
+		return mmio_load32(doorbell_ + OAC_DB_ASLEEP) != 0;
+	}
+
+	oac_cmd *sq_;
+	oac_completion *cq_;
+	oac_cq_tail *card_tail_;
+	oac_op *ops_;
+	std::byte *doorbell_;
+	std::uint64_t ops_va_;
+	std::uint32_t mask_;
+	std::uint32_t tail_;
+	std::uint32_t rung_;
+	std::uint32_t head_;
+	bool is_shared_;
+};
+
+} // namespace accel

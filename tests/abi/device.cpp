@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+// Copyright the OAC authors
+#include "device.hpp"
+
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace oac::abi
+{
+
+namespace
+{
+
+bool is_oac(int fd)
+{
+	char name[16] = {};
+	drm_version version = {};
+
+	version.name = name;
+	version.name_len = sizeof(name) - 1;
+	return ioctl(fd, DRM_IOCTL_VERSION, &version) == 0 && std::strcmp(name, "oac") == 0;
+}
+
+} // namespace
+
+std::optional<std::string> find_node()
+{
+	for (const char *folder : { "/dev/accel", "/dev/dri" }) {
+		std::error_code error;
+
+		for (const auto &entry : std::filesystem::directory_iterator(folder, error)) {
+			const std::string name = entry.path().filename();
+
+			if (name.rfind("accel", 0) != 0 && name.rfind("renderD", 0) != 0)
+				continue;
+			node candidate(::open(entry.path().c_str(), O_RDWR | O_CLOEXEC));
+			if (candidate.fd() >= 0 && is_oac(candidate.fd()))
+				return entry.path();
+		}
+	}
+	return std::nullopt;
+}
+
+node::~node()
+{
+	if (fd_ >= 0)
+		close(fd_);
+}
+
+int node::call(unsigned long request, void *arg) const
+{
+	return ioctl(fd_, request, arg) == 0 ? 0 : errno;
+}
+
+int node::operator()(drm_oac_info_get &arg) const
+{
+	return call(DRM_IOCTL_OAC_INFO_GET, &arg);
+}
+
+int node::operator()(drm_oac_context_create &arg) const
+{
+	return call(DRM_IOCTL_OAC_CONTEXT_CREATE, &arg);
+}
+
+int node::operator()(drm_oac_context_destroy &arg) const
+{
+	return call(DRM_IOCTL_OAC_CONTEXT_DESTROY, &arg);
+}
+
+int node::operator()(drm_oac_bo_create &arg) const
+{
+	return call(DRM_IOCTL_OAC_BO_CREATE, &arg);
+}
+
+int node::operator()(drm_oac_map &arg) const
+{
+	return call(DRM_IOCTL_OAC_MAP, &arg);
+}
+
+int node::operator()(drm_oac_unmap &arg) const
+{
+	return call(DRM_IOCTL_OAC_UNMAP, &arg);
+}
+
+int node::operator()(drm_oac_queue_create &arg) const
+{
+	return call(DRM_IOCTL_OAC_QUEUE_CREATE, &arg);
+}
+
+int node::operator()(drm_oac_queue_destroy &arg) const
+{
+	return call(DRM_IOCTL_OAC_QUEUE_DESTROY, &arg);
+}
+
+int node::operator()(drm_oac_queue_wait &arg) const
+{
+	return call(DRM_IOCTL_OAC_QUEUE_WAIT, &arg);
+}
+
+int node::operator()(drm_oac_queue_eventfd &arg) const
+{
+	return call(DRM_IOCTL_OAC_QUEUE_EVENTFD, &arg);
+}
+
+int node::operator()(drm_oac_firmware_load &arg) const
+{
+	return call(DRM_IOCTL_OAC_FIRMWARE_LOAD, &arg);
+}
+
+int node::operator()(drm_gem_close &arg) const
+{
+	return call(DRM_IOCTL_GEM_CLOSE, &arg);
+}
+
+std::uint32_t node::context() const
+{
+	drm_oac_context_create create = {};
+
+	EXPECT_EQ((*this)(create), 0);
+	EXPECT_NE(create.context, 0u);
+	return create.context;
+}
+
+std::uint32_t node::buffer(std::uint64_t size, std::uint64_t *mmap_offset) const
+{
+	drm_oac_bo_create create = {};
+
+	create.size = size;
+	EXPECT_EQ((*this)(create), 0);
+	EXPECT_NE(create.handle, 0u);
+	if (mmap_offset)
+		*mmap_offset = create.mmap_offset;
+	return create.handle;
+}
+
+drm_oac_info_device node::info() const
+{
+	drm_oac_info_device device = {};
+	drm_oac_info_get get = {};
+
+	get.topic = DRM_OAC_INFO_DEVICE;
+	get.stride = sizeof(device);
+	get.count = 1;
+	get.data = reinterpret_cast<std::uintptr_t>(&device);
+	EXPECT_EQ((*this)(get), 0);
+	EXPECT_EQ(get.count, 1u);
+	return device;
+}
+
+mapping::mapping(const node &on, std::uint64_t offset, std::size_t size) : size_(size)
+{
+	base_ = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, on.fd(),
+		     static_cast<off_t>(offset));
+}
+
+mapping::~mapping()
+{
+	if (is_valid())
+		munmap(base_, size_);
+}
+
+bool mapping::is_valid() const
+{
+	return base_ != MAP_FAILED;
+}
+
+void device_test::SetUp()
+{
+	const auto path = find_node();
+
+	if (!path)
+		GTEST_SKIP() << "no oac device node";
+	path_ = *path;
+	dev_.emplace(::open(path_.c_str(), O_RDWR | O_CLOEXEC));
+	ASSERT_GE(dev_->fd(), 0);
+	ASSERT_EQ(dev_->info().state, static_cast<std::uint32_t>(OAC_STATE_RUNNING));
+}
+
+node device_test::open() const
+{
+	return node(::open(path_.c_str(), O_RDWR | O_CLOEXEC));
+}
+
+void queue_test::SetUp()
+{
+	std::uint64_t offset = 0;
+
+	device_test::SetUp();
+	if (IsSkipped() || HasFatalFailure())
+		return;
+	context_ = dev().context();
+	handle_ = dev().buffer(ring_size, &offset);
+	rings_.emplace(dev(), offset, ring_size);
+	ASSERT_TRUE(rings_->is_valid());
+	drm_oac_map map = {};
+	map.context = context_;
+	map.handle = handle_;
+	map.va = va;
+	map.size = ring_size;
+	map.flags = DRM_OAC_MAP_READ | DRM_OAC_MAP_WRITE;
+	ASSERT_EQ(dev()(map), 0);
+}
+
+drm_oac_queue_create queue_test::good_queue() const
+{
+	drm_oac_queue_create create = {};
+
+	create.context = context_;
+	create.depth_log2 = depth_log2;
+	create.sq_va = sq_va;
+	create.cq_va = cq_va;
+	create.tail_va = tail_va;
+	create.priority = OAC_PRIORITY_NORMAL;
+	return create;
+}
+
+drm_oac_queue_create queue_test::make_queue() const
+{
+	drm_oac_queue_create create = good_queue();
+
+	std::memset(const_cast<char *>(rings_->at<char>()), 0, ring_size);
+	EXPECT_EQ(dev()(create), 0);
+	EXPECT_NE(create.queue, 0u);
+	EXPECT_NE(create.doorbell_offset, 0u);
+	return create;
+}
+
+void queue_test::submit(const mapping &doorbell, std::uint32_t count, std::uint8_t opcode) const
+{
+	const std::size_t slot = count & ((1u << depth_log2) - 1);
+	oac_cmd cmd = {};
+
+	cmd.opcode = opcode;
+	cmd.tag = count;
+	std::memcpy(const_cast<char *>(rings_->at<char>(slot * sizeof(cmd))), &cmd, sizeof(cmd));
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	*doorbell.at<std::uint32_t>(OAC_DB_SQ_TAIL) = count + 1;
+}
+
+std::uint64_t queue_test::deadline_ms(unsigned from_now) const
+{
+	timespec now = {};
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return static_cast<std::uint64_t>(now.tv_sec) * 1000000000ull +
+	       static_cast<std::uint64_t>(now.tv_nsec) + from_now * 1000000ull;
+}
+
+} // namespace oac::abi
