@@ -19,7 +19,8 @@
 
 static unsigned int oac_admin_timeout_ms = 10000;
 module_param_named(admin_timeout_ms, oac_admin_timeout_ms, uint, 0644);
-MODULE_PARM_DESC(admin_timeout_ms, "how long a card may take over an admin command (default 10000)");
+MODULE_PARM_DESC(admin_timeout_ms,
+		 "how long a card may take over an admin command (default 10000)");
 
 static const int oac_admin_errnos[] = {
 	[OAC_ST_BAD_OPCODE] = -EOPNOTSUPP,

@@ -107,6 +107,8 @@ static int oac_file_mmap(struct file *filp, struct vm_area_struct *vma)
 	return drm_gem_mmap(filp, vma);
 }
 
+/* Two macros bring their own commas. */
+/* clang-format off */
 static const struct file_operations oac_fops = {
 	.owner = THIS_MODULE,
 	.open = OAC_FOPS_OPEN,
@@ -133,6 +135,7 @@ static const struct drm_driver oac_drm_driver = {
 	.major = 1,
 	.minor = 0,
 };
+/* clang-format on */
 
 /* ---- PCI -------------------------------------------------------------------------------------- */
 
@@ -147,7 +150,7 @@ static DEVICE_ATTR_RO(serial);
 
 static struct attribute *oac_attrs[] = {
 	&dev_attr_serial.attr,
-	NULL
+	NULL,
 };
 ATTRIBUTE_GROUPS(oac);
 
@@ -222,8 +225,8 @@ static void oac_card_release(struct drm_device *drm, void *unused)
 
 static struct oac_card *oac_card_alloc(struct pci_dev *pdev)
 {
-	struct oac_card *card = devm_drm_dev_alloc(&pdev->dev, &oac_drm_driver, struct oac_card,
-						   drm);
+	struct oac_card *card =
+		devm_drm_dev_alloc(&pdev->dev, &oac_drm_driver, struct oac_card, drm);
 	int err;
 
 	if (IS_ERR(card))
@@ -243,20 +246,22 @@ static struct oac_card *oac_card_alloc(struct pci_dev *pdev)
 	return err ? ERR_PTR(err) : card;
 }
 
+static size_t oac_progress_size(struct oac_card *card)
+{
+	return array_size(card->doorbell_pages, sizeof(*card->progress));
+}
+
 static int oac_progress_init(struct oac_card *card)
 {
-	card->progress = dma_alloc_coherent(&card->pdev->dev,
-					    array_size(card->doorbell_pages,
-						       sizeof(*card->progress)),
+	card->progress = dma_alloc_coherent(&card->pdev->dev, oac_progress_size(card),
 					    &card->progress_dma, GFP_KERNEL);
 	return card->progress ? 0 : -ENOMEM;
 }
 
 static void oac_progress_fini(struct oac_card *card)
 {
-	dma_free_coherent(&card->pdev->dev,
-			  array_size(card->doorbell_pages, sizeof(*card->progress)),
-			  card->progress, card->progress_dma);
+	dma_free_coherent(&card->pdev->dev, oac_progress_size(card), card->progress,
+			  card->progress_dma);
 	card->progress = NULL;
 }
 
@@ -342,7 +347,7 @@ static void oac_shutdown(struct pci_dev *pdev)
 
 static const struct pci_device_id oac_pci_ids[] = {
 	{ PCI_DEVICE(OAC_PCI_VENDOR_ID, OAC_PCI_DEVICE_ID) },
-	{}
+	{},
 };
 MODULE_DEVICE_TABLE(pci, oac_pci_ids);
 

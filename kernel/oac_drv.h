@@ -129,7 +129,8 @@ struct oac_card {
 	struct mutex bo_lock;		/* guards bos */
 	struct list_head bos;		/* oac_bo.node: those mapped for DMA */
 
-	struct rw_semaphore doorbell_lock; /* read: a fault maps a page; write: after this none will */
+	/* Read: a fault maps a page. Write: when it is got, no fault maps any more. */
+	struct rw_semaphore doorbell_lock;
 
 	bool lost;			/* sticky; see oac_card_lose() */
 	struct work_struct lost_work;

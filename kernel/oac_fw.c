@@ -24,9 +24,7 @@
 
 static char *oac_firmware = OAC_FW_DEFAULT;
 module_param_named(firmware, oac_firmware, charp, 0444);
-MODULE_PARM_DESC(firmware,
-		 "image to boot, below /lib/firmware; without the file, the card's flash boots (default "
-		 OAC_FW_DEFAULT ")");
+MODULE_PARM_DESC(firmware, "image in /lib/firmware (default oac/oac1.fw), else the flash boots");
 MODULE_FIRMWARE(OAC_FW_DEFAULT);
 
 static unsigned int oac_boot_timeout_ms = 30000;
@@ -37,7 +35,9 @@ static const char *oac_fw_fail_text(u32 fail)
 {
 #define OAC_FAIL_CASE(name, text) case OAC_FAIL_##name: return text;
 	switch (fail) {
+		/* clang-format off */
 	OAC_FAILS(OAC_FAIL_CASE)
+		/* clang-format on */
 	}
 #undef OAC_FAIL_CASE
 	return "reason unknown";
@@ -60,8 +60,8 @@ static int oac_fw_image_alloc(struct oac_card *card, struct oac_fw_image *image,
 	if (size > OAC_FW_IMAGE_SIZE_MAX)
 		return -EFBIG;
 	image->size = size;
-	image->data = dma_alloc_coherent(&card->pdev->dev, size, &image->addr,
-					 GFP_KERNEL | __GFP_NOWARN);
+	image->data =
+		dma_alloc_coherent(&card->pdev->dev, size, &image->addr, GFP_KERNEL | __GFP_NOWARN);
 	if (!image->data)
 		return -ENOMEM;
 	memcpy(image->data, data, size);
@@ -94,8 +94,8 @@ static int oac_fw_wait(struct oac_card *card, u32 *fail)
 			return 0;
 		if (state == OAC_STATE_FAILED) {
 			*fail = oac_hw_boot_fail(card);
-			drm_err(&card->drm, "firmware refused: %s (%#x)\n",
-				oac_fw_fail_text(*fail), *fail);
+			drm_err(&card->drm, "firmware refused: %s (%#x)\n", oac_fw_fail_text(*fail),
+				*fail);
 			return -EBADMSG;
 		}
 		if (fatal_signal_pending(current))
@@ -173,6 +173,7 @@ static bool oac_fw_identify_is_sane(struct oac_card *card, const struct oac_iden
 	u32 segments = le32_to_cpu(identify->max_segments);
 	u32 engines = le32_to_cpu(identify->engine_count);
 
+	/* clang-format off */
 	return contexts >= 1 && contexts <= OAC_FW_CONTEXTS_MAX &&
 	       queues >= 1 && queues < card->doorbell_pages &&
 	       depth >= 1 && depth <= OAC_FW_DEPTH_LOG2_MAX &&
@@ -182,6 +183,7 @@ static bool oac_fw_identify_is_sane(struct oac_card *card, const struct oac_iden
 	       le32_to_cpu(identify->sensor_count) <= OAC_SENSOR_MAX &&
 	       le32_to_cpu(identify->event_capacity) <= OAC_FW_EVENTS_MAX &&
 	       strnlen(identify->model, OAC_MODEL_NAME_SIZE) < OAC_MODEL_NAME_SIZE;
+	/* clang-format on */
 }
 
 static int oac_fw_protocol(struct oac_card *card, u32 *protocol)

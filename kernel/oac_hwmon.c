@@ -18,6 +18,7 @@ struct oac_hwmon_type {
 	u32 input, label, max, crit;	/* hwmon's attribute numbers */
 };
 
+/* clang-format off */
 static const struct oac_hwmon_type oac_hwmon_types[] = {
 	{ hwmon_temp, OAC_SENSOR_TEMPERATURE,
 	  hwmon_temp_input, hwmon_temp_label, hwmon_temp_max, hwmon_temp_crit },
@@ -28,6 +29,7 @@ static const struct oac_hwmon_type oac_hwmon_types[] = {
 	{ hwmon_curr, OAC_SENSOR_CURRENT,
 	  hwmon_curr_input, hwmon_curr_label, hwmon_curr_max, hwmon_curr_crit },
 };
+/* clang-format on */
 
 /* What hwmon is given; lives as long as the hwmon device. */
 struct oac_hwmon {
@@ -127,7 +129,8 @@ static unsigned int oac_hwmon_fill_type(struct oac_hwmon *hwmon, unsigned int in
 		if (info->type != type->sensor)
 			continue;
 		hwmon->sensor[index][n] = i;
-		hwmon->config[index][n] = BIT(type->input) | BIT(type->label) |
+		hwmon->config[index][n] =
+			BIT(type->input) | BIT(type->label) |
 			(info->flags & OAC_SENSOR_HAS_WARN ? BIT(type->max) : 0) |
 			(info->flags & OAC_SENSOR_HAS_CRITICAL ? BIT(type->crit) : 0);
 		n++;

@@ -78,12 +78,13 @@ bool oac_map_covers(struct oac_context *context, u64 va, u64 size, u32 rights)
 /* The card has dropped the context, or may not touch memory any more. */
 void oac_map_release_all(struct oac_context *context)
 {
-	struct oac_map *map, *next;
+	struct rb_node *node;
 
 	lockdep_assert_held(&context->lock);
-	rbtree_postorder_for_each_entry_safe(map, next, &context->maps, node)
-		oac_map_free(map);
-	context->maps = RB_ROOT;
+	while ((node = rb_first(&context->maps))) {
+		rb_erase(node, &context->maps);
+		oac_map_free(rb_entry(node, struct oac_map, node));
+	}
 }
 
 /* ---- Segments --------------------------------------------------------------------------------- */

@@ -98,7 +98,8 @@ static void oac_queue_count(struct oac_card *card, int change)
 	mutex_unlock(&card->lock);
 }
 
-static int oac_queue_create_on_card(struct oac_queue *queue, const struct drm_oac_queue_create *args)
+static int oac_queue_create_on_card(struct oac_queue *queue,
+				    const struct drm_oac_queue_create *args)
 {
 	struct oac_card *card = queue->card;
 	u32 vector = oac_irq_queue_vector(card, queue->hw_id);
@@ -132,8 +133,7 @@ static int oac_queue_start(struct oac_queue *queue, const struct drm_oac_queue_c
 			    DRM_OAC_MAP_READ) ||
 	    !oac_map_covers(context, args->cq_va, depth * sizeof(struct oac_completion),
 			    DRM_OAC_MAP_WRITE) ||
-	    !oac_map_covers(context, args->tail_va, sizeof(struct oac_cq_tail),
-			    DRM_OAC_MAP_WRITE))
+	    !oac_map_covers(context, args->tail_va, sizeof(struct oac_cq_tail), DRM_OAC_MAP_WRITE))
 		return -EINVAL;
 	id = ida_alloc_range(&card->queue_ids, 1, le32_to_cpu(card->identify.max_queues),
 			     GFP_KERNEL);

@@ -13,6 +13,7 @@
 #define OAC_TELEMETRY_AGE_MS	100
 
 /* What a value can be, in the unit of its type. */
+/* clang-format off */
 static const struct oac_sensor_range {
 	s64 lowest;
 	s64 highest;
@@ -24,6 +25,7 @@ static const struct oac_sensor_range {
 	[OAC_SENSOR_CLOCK] = { 0, 100000000000 },
 	[OAC_SENSOR_LOAD] = { 0, 1000000 },
 };
+/* clang-format on */
 
 /* Fetches the table of sensors: once per boot, it comes from the manifest. */
 int oac_telemetry_start(struct oac_card *card, const struct oac_identify *identify)
@@ -58,8 +60,8 @@ static int oac_telemetry_refresh_locked(struct oac_card *card)
 	if (telemetry->valid && time_before(jiffies, telemetry->read_jiffies + age))
 		return 0;
 	telemetry->valid = false;
-	got = oac_admin_get_log(card, OAC_LOG_SENSOR_VALUES, 0, telemetry->values,
-				telemetry->count, sizeof(*telemetry->values));
+	got = oac_admin_get_log(card, OAC_LOG_SENSOR_VALUES, 0, telemetry->values, telemetry->count,
+				sizeof(*telemetry->values));
 	if (got < 0)
 		return got;
 	if (got != telemetry->count)

@@ -317,21 +317,20 @@ def run_tests(where, kind, stage, env=None, server=False):
 
 # --- stages -------------------------------------------------------------------
 
-# Static checks: each command is one test.
-STATIC = [
-    ("arrows-self-test", ["scripts/check-arrows.py", "--self-test"]),
-    ("arrows", ["scripts/check-arrows.py"]),
-    ("spdx", ["scripts/check-spdx.sh"]),
-    ("format", ["scripts/check-format.sh"]),
-    ("functions-self-test", ["scripts/check-functions.py", "--self-test"]),
-    ("functions", ["scripts/check-functions.py"]),
-    ("walk", ["scripts/check-walk.py"]),
-]
-# The same, of what is built.
-STATIC_BUILT = [
-    ("lint", ["scripts/check-lint.sh"]),
-    ("install", ["scripts/check-install.sh"]),
-]
+# Stages made of commands, each of which is one test.
+COMMANDS = {
+    "static": [
+        ("arrows-self-test", ["scripts/check-arrows.py", "--self-test"]),
+        ("arrows", ["scripts/check-arrows.py"]),
+        ("spdx", ["scripts/check-spdx.sh"]),
+        ("format", ["scripts/check-format.sh"]),
+        ("functions-self-test", ["scripts/check-functions.py", "--self-test"]),
+        ("functions", ["scripts/check-functions.py"]),
+        ("walk", ["scripts/check-walk.py"]),
+    ],
+    "install": [("tree", ["scripts/check-install.sh"])],
+    "lint": [("lint", ["scripts/check-lint.sh"])],
+}
 
 # Kinds of user-space tests: what they run on.
 KINDS = {
@@ -351,9 +350,9 @@ RING = {
 RING_TIMEOUT = 2400
 
 
-def stage_static(stage):
+def stage_commands(stage):
     result = Result()
-    for name, command in STATIC if stage == "static" else STATIC_BUILT:
+    for name, command in COMMANDS[stage]:
         status, output = run(command, f"{stage}-{name}", 1800)
         notes = [line for line in output.splitlines() if line.startswith("note: ")]
         if notes and status == 0:
@@ -394,6 +393,9 @@ def ring_kernel(kernel):
 
 
 def stage_vm(_stage):
+    status, output = run(["scripts/fetch-digits.sh", "build/data/digits.csv.gz"], "digits-data", 300)
+    if status != 0:
+        return Result(failures=[("vm/digits-data", f"{output}\n{said(status)}")])
     result = Result()
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
         for part in pool.map(ring_kernel, RING):
@@ -403,13 +405,14 @@ def stage_vm(_stage):
 
 # (name, builds it needs, what runs it, part of a run without --only)
 STAGES = [
-    ("static", [], stage_static, True),
-    ("built", ["default"], stage_static, True),
+    ("static", [], stage_commands, True),
+    ("install", ["default"], stage_commands, True),
     ("unit", ["default"], stage_kind, True),
     ("abi", ["default"], stage_kind, True),
     ("api", ["default"], stage_kind, True),
     ("api-socket", ["default"], stage_kind, True),
     ("asan", ["asan"], stage_sanitized, True),
+    ("lint", ["default"], stage_commands, False),
     ("tsan", ["tsan"], stage_sanitized, False),
     ("vm", ["default"], stage_vm, True),
 ]

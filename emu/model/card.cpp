@@ -96,6 +96,8 @@ std::optional<bar_memory> card::bar_backing(unsigned bar) const
 	case OAC_BAR_LMEM:
 		return bar_memory{ impl_->base.lmem.fd(), impl_->base.lmem.size() };
 	case OAC_BAR_DOORBELL:
+		if (!impl_->shared_doorbells)
+			return std::nullopt;	/* a store must reach the card at once */
 		return bar_memory{ impl_->base.doorbells.fd(), impl_->base.doorbells.size() };
 	}
 	return std::nullopt;

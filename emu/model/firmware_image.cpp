@@ -160,7 +160,7 @@ bool are_sensors_valid(const oac_fw_manifest &m)
 		}
 	}
 	for (const oac_sensor_info &rest : all.subspan(m.sensor_count)) {
-		if (std::memcmp(&rest, &none, sizeof(rest)))
+		if (std::memcmp(&rest, &none, sizeof(rest)) != 0)
 			return false;
 	}
 	return true;

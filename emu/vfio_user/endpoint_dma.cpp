@@ -142,7 +142,7 @@ bool endpoint::exchange(std::uint16_t cmd, std::uint64_t addr, std::span<std::by
 	while (!is_broken_ && !is_dma_refused_) {
 		const auto left = std::chrono::ceil<std::chrono::milliseconds>(
 			end - std::chrono::steady_clock::now());
-		auto m = peer_->receive(std::max(left, 0ms));
+		auto m = peer_->receive(std::max(left, std::chrono::milliseconds::zero()));
 		if (!m) {
 			log_.write(log_level::warning, "no answer to a DMA message at %#llx",
 				   static_cast<unsigned long long>(addr));

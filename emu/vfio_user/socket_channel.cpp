@@ -33,7 +33,10 @@ bool socket_channel::wait(short events, std::chrono::milliseconds timeout)
 		const auto left = std::chrono::ceil<std::chrono::milliseconds>(
 			end - std::chrono::steady_clock::now());
 		pollfd fds[] = { { socket_.get(), events, 0 }, { stop_fd_, POLLIN, 0 } };
-		const int ready = poll(fds, 2, static_cast<int>(std::max(left, 0ms).count()));
+		const int ready =
+			poll(fds, 2,
+			     static_cast<int>(
+				     std::max(left, std::chrono::milliseconds::zero()).count()));
 		if (ready < 0 && errno == EINTR)
 			continue;
 		return ready > 0 && !fds[1].revents;

@@ -94,8 +94,9 @@ card_runner::slot card_runner::make_slot()
 	return result;
 }
 
-void card_runner::push_convolution(const conv_shape &shape, const layer_addresses &use, std::uint64_t in,
-				   std::uint64_t out, std::size_t count, std::uint32_t tag)
+void card_runner::push_convolution(const conv_shape &shape, const layer_addresses &use,
+				   std::uint64_t in, std::uint64_t out, std::size_t count,
+				   std::uint32_t tag)
 {
 	accel::conv2d conv{};
 
@@ -180,10 +181,10 @@ void card_runner::finish(std::size_t index, std::vector<logits> &results)
 	do {
 		accel::check(queue_.wait({ &done, 1 }));
 		if (done.result)
-			throw std::system_error(-done.result, std::generic_category(),
-						"command " + std::to_string(done.tag % layer_count) +
-							" of the network: " +
-							accel_code_text(done.code));
+			throw std::system_error(
+				-done.result, std::generic_category(),
+				"command " + std::to_string(done.tag % layer_count) +
+					" of the network: " + accel_code_text(done.code));
 	} while (done.tag != last);
 
 	for (std::size_t i = 0; i < use.images.size(); i++) {

@@ -16,10 +16,7 @@ namespace
 constexpr std::size_t held_out_stride = 5;
 
 struct gz_closer {
-	void operator()(gzFile file) const
-	{
-		gzclose(file);
-	}
+	void operator()(gzFile file) const { gzclose(file); }
 };
 using gz_file = std::unique_ptr<gzFile_s, gz_closer>;
 
@@ -29,7 +26,8 @@ int next_number(const char *&at, const char *end, int limit)
 	double value = 0;
 	auto [stop, error] = std::from_chars(at, end, value);
 	if (error != std::errc() || value < 0 || value > limit || value != static_cast<int>(value))
-		throw std::runtime_error("expected a whole number from 0 to " + std::to_string(limit));
+		throw std::runtime_error("expected a whole number from 0 to " +
+					 std::to_string(limit));
 	at = stop;
 	if (at != end && *at == ',')
 		at++;

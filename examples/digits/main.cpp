@@ -41,18 +41,19 @@ std::vector<std::byte> read_file(const std::string &path)
 	std::ifstream file(path, std::ios::binary);
 	if (!file)
 		throw std::runtime_error("cannot read " + path);
-	std::vector<char> bytes((std::istreambuf_iterator<char>(file)), {});
-	const auto *begin = reinterpret_cast<const std::byte *>(bytes.data());
-	return { begin, begin + bytes.size() };
+	std::vector<std::byte> bytes;
+	for (std::istreambuf_iterator<char> at(file), end; at != end; ++at)
+		bytes.push_back(static_cast<std::byte>(*at));
+	return bytes;
 }
 
 std::vector<accel::device> open_cards(std::size_t wanted)
 {
 	const auto names = accel::enumerate();
 	if (names.empty() || names.size() < wanted)
-		throw std::runtime_error(fmt::format(
-			"found {} card(s), need {}; for emulated ones set ACCEL_EMU=6", names.size(),
-			std::max<std::size_t>(wanted, 1)));
+		throw std::runtime_error(
+			fmt::format("found {} card(s), need {}; for emulated ones set ACCEL_EMU=6",
+				    names.size(), std::max<std::size_t>(wanted, 1)));
 	std::vector<accel::device> cards;
 	for (std::size_t i = 0; i < (wanted ? wanted : names.size()); i++)
 		cards.emplace_back(names[i]);
@@ -60,9 +61,11 @@ std::vector<accel::device> open_cards(std::size_t wanted)
 }
 
 /* Runs a function of (card index) on a thread each; rethrows the first failure. */
-template <typename Function> void on_each(std::size_t cards, Function function)
+template <typename Function>
+void on_each(std::size_t cards, Function function)
 {
 	std::vector<std::future<void>> running;
+	running.reserve(cards);
 	for (std::size_t i = 0; i < cards; i++)
 		running.push_back(std::async(std::launch::async, function, i));
 	for (auto &one : running)
@@ -99,7 +102,8 @@ std::vector<logits> run_on_cards(std::vector<card_runner> &runners,
 	const std::size_t count = runners.size();
 
 	on_each(count, [&](std::size_t i) {
-		const std::size_t from = images.size() * i / count, to = images.size() * (i + 1) / count;
+		const std::size_t from = images.size() * i / count,
+				  to = images.size() * (i + 1) / count;
 		parts[i] = runners[i].run(std::span(images).subspan(from, to - from));
 	});
 
@@ -146,9 +150,8 @@ void measure(std::vector<accel::device> &cards, const quantised_network &net, co
 	result.bytes_from_cards = sum_of(cards, "bytes_to_host") - from_before;
 
 	std::size_t index = 0;
-	result.accuracy_int8 = accuracy(data.held_out, [&](const image &) {
-		return winner(got.at(index++));
-	});
+	result.accuracy_int8 =
+		accuracy(data.held_out, [&](const image &) { return winner(got.at(index++)); });
 }
 
 int run(const options &options)
@@ -169,9 +172,8 @@ int run(const options &options)
 	std::fflush(stdout);
 	const network net = train(data.training, {});
 	result.held_out = data.held_out.size();
-	result.accuracy_fp32 = accuracy(data.held_out, [&](const image &image) {
-		return classify(net, image);
-	});
+	result.accuracy_fp32 =
+		accuracy(data.held_out, [&](const image &image) { return classify(net, image); });
 
 	measure(cards, quantise(net, data.training), data, options, result);
 	result.health = nlohmann::ordered_json::array();
@@ -193,14 +195,16 @@ int run(const options &options)
 int main(int argc, char **argv)
 {
 	options options;
-	CLI::App app("Recognises handwritten digits on every accelerator card of this host.", "digits");
+	CLI::App app("Recognises handwritten digits on every accelerator card of this host.",
+		     "digits");
 
 	app.add_option("--data", options.data, "Data set, digits.csv.gz")->required();
 	app.add_option("--cards", options.cards, "Use exactly this many cards (default: all)");
 	app.add_option("--firmware", options.firmware, "Load this image on each card first");
 	app.add_option("--json", options.json, "Write the result to this file");
 	app.add_option("--batch", options.batch, "Images per batch")->check(CLI::Range(1, 1024));
-	app.add_option("--passes", options.passes, "Times over all images")->check(CLI::Range(1, 1000));
+	app.add_option("--passes", options.passes, "Times over all images")
+		->check(CLI::Range(1, 1000));
 	app.footer(footer);
 	CLI11_PARSE(app, argc, argv);
 

@@ -17,7 +17,8 @@ namespace
  * Calls visit(output index, input index, weight index) for each multiplication of a 3x3
  * convolution with padding 1: forward and backward are the same walk.
  */
-template <typename Visit> void walk_conv(const conv_shape &shape, Visit visit)
+template <typename Visit>
+void walk_conv(const conv_shape &shape, Visit visit)
 {
 	const std::size_t side = shape.side, ic = shape.in_channels, oc = shape.out_channels;
 
@@ -56,7 +57,8 @@ void max_pool(std::size_t side, std::size_t channels, const std::vector<float> &
 	out.resize(half * half * channels);
 	from.resize(out.size());
 	for (std::size_t i = 0; i < out.size(); i++) {
-		const std::size_t c = i % channels, x = i / channels % half, y = i / channels / half;
+		const std::size_t c = i % channels, x = i / channels % half,
+				  y = i / channels / half;
 		std::size_t best = (y * 2 * side + x * 2) * channels + c;
 		for (std::size_t offset : { channels, side * channels, (side + 1) * channels }) {
 			const std::size_t other = (y * 2 * side + x * 2) * channels + c + offset;
@@ -94,8 +96,7 @@ struct slope {
 	std::vector<float> *parameter;
 	std::vector<float> sum, velocity;
 
-	explicit slope(std::vector<float> &of)
-		: parameter(&of), sum(of.size()), velocity(of.size())
+	explicit slope(std::vector<float> &of) : parameter(&of), sum(of.size()), velocity(of.size())
 	{
 	}
 
@@ -126,13 +127,11 @@ public:
 		error[image.label] -= 1;
 
 		std::vector<float> pool2_error = dense_backward(act.pool2, error);
-		std::vector<float> conv2_error =
-			unpool(pool2_error, act.pool2_from, act.conv2);
+		std::vector<float> conv2_error = unpool(pool2_error, act.pool2_from, act.conv2);
 		std::vector<float> pool1_error(act.pool1.size());
 		conv_backward(conv2_shape, act.pool1, conv2_error, net_.conv2_weights,
 			      conv2_weights_, conv2_bias_, &pool1_error);
-		std::vector<float> conv1_error =
-			unpool(pool1_error, act.pool1_from, act.conv1);
+		std::vector<float> conv1_error = unpool(pool1_error, act.pool1_from, act.conv1);
 		conv_backward(conv1_shape, act.input, conv1_error, net_.conv1_weights,
 			      conv1_weights_, conv1_bias_, nullptr);
 	}
@@ -228,9 +227,10 @@ network train(const std::vector<image> &images, const training_options &options)
 	std::iota(order.begin(), order.end(), std::size_t{ 0 });
 	for (unsigned epoch = 0; epoch < options.epochs; epoch++) {
 		/* Falls to a tenth over the run: large steps first, fine ones last. */
-		const float progress = static_cast<float>(epoch) / static_cast<float>(options.epochs);
-		const float rate = options.rate * (1.0f - 0.9f * progress) /
-				   static_cast<float>(options.batch);
+		const float progress =
+			static_cast<float>(epoch) / static_cast<float>(options.epochs);
+		const float rate =
+			options.rate * (1.0f - 0.9f * progress) / static_cast<float>(options.batch);
 		shuffle(random, order);
 		for (std::size_t i = 0; i < order.size(); i++) {
 			trainer.learn(images[order[i]]);
@@ -259,8 +259,8 @@ activations forward(const network &net, const image &image)
 std::size_t classify(const network &net, const image &image)
 {
 	const activations act = forward(net, image);
-	return static_cast<std::size_t>(
-		std::max_element(act.logits.begin(), act.logits.end()) - act.logits.begin());
+	return static_cast<std::size_t>(std::max_element(act.logits.begin(), act.logits.end()) -
+					act.logits.begin());
 }
 
 } // namespace digits

@@ -17,14 +17,8 @@ namespace digits
 struct conv_shape {
 	std::size_t side, in_channels, out_channels;	/* 3x3, padding 1, stride 1 */
 
-	constexpr std::size_t weights() const
-	{
-		return out_channels * 9 * in_channels;
-	}
-	constexpr std::size_t outputs() const
-	{
-		return side * side * out_channels;
-	}
+	constexpr std::size_t weights() const { return out_channels * 9 * in_channels; }
+	constexpr std::size_t outputs() const { return side * side * out_channels; }
 };
 
 constexpr conv_shape conv1_shape = { image_side, 1, 8 };

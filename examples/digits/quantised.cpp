@@ -54,7 +54,8 @@ quantised_layer quantise_layer(std::span<const float> weights, std::span<const f
 			layer.weights.push_back(to_int8(weight / scale));
 		layer.bias.push_back(
 			static_cast<std::int32_t>(std::lround(bias[c] / (scale * in_scale))));
-		layer.requant.push_back(to_requant(static_cast<double>(scale) * in_scale / out_scale));
+		layer.requant.push_back(
+			to_requant(static_cast<double>(scale) * in_scale / out_scale));
 	}
 	return layer;
 }
@@ -69,7 +70,8 @@ quantised_layer quantise_last(std::span<const float> weights, std::span<const fl
 	for (float weight : weights)
 		layer.weights.push_back(to_int8(weight / scale));
 	for (float value : bias)
-		layer.bias.push_back(static_cast<std::int32_t>(std::lround(value / (scale * in_scale))));
+		layer.bias.push_back(
+			static_cast<std::int32_t>(std::lround(value / (scale * in_scale))));
 	return layer;
 }
 
@@ -81,27 +83,35 @@ std::int8_t requantise(std::int32_t accumulator, const accel_requant &by)
 	return static_cast<std::int8_t>(std::clamp<std::int64_t>(value, 0, 127));	/* with ReLU */
 }
 
+/* One output value; taps outside the image count as zero. */
+std::int8_t convolve_at(const conv_shape &shape, const quantised_layer &layer,
+			const std::vector<std::int8_t> &in, std::size_t y, std::size_t x,
+			std::size_t out_channel)
+{
+	const std::size_t side = shape.side, ic = shape.in_channels;
+	std::int32_t sum = layer.bias[out_channel];
+
+	for (std::size_t tap = 0; tap < 9; tap++) {
+		const std::size_t iy = y + tap / 3 - 1, ix = x + tap % 3 - 1;
+		if (iy >= side || ix >= side)	/* -1 wraps to a large number */
+			continue;
+		for (std::size_t i = 0; i < ic; i++)
+			sum += in[(iy * side + ix) * ic + i] *
+			       layer.weights[(out_channel * 9 + tap) * ic + i];
+	}
+	return requantise(sum, layer.requant[out_channel]);
+}
+
 std::vector<std::int8_t> conv_relu(const conv_shape &shape, const quantised_layer &layer,
 				   const std::vector<std::int8_t> &in)
 {
-	const auto side = static_cast<int>(shape.side);
-	const auto ic = static_cast<int>(shape.in_channels), oc = static_cast<int>(shape.out_channels);
 	std::vector<std::int8_t> out;
 
-	for (int y = 0; y < side; y++)
-		for (int x = 0; x < side; x++)
-			for (int o = 0; o < oc; o++) {
-				std::int32_t sum = layer.bias[static_cast<std::size_t>(o)];
-				for (int tap = 0; tap < 9; tap++) {
-					const int iy = y + tap / 3 - 1, ix = x + tap % 3 - 1;
-					if (iy < 0 || ix < 0 || iy >= side || ix >= side)
-						continue;
-					for (int i = 0; i < ic; i++)
-						sum += in[static_cast<std::size_t>((iy * side + ix) * ic + i)] *
-						       layer.weights[static_cast<std::size_t>((o * 9 + tap) * ic + i)];
-				}
-				out.push_back(requantise(sum, layer.requant[static_cast<std::size_t>(o)]));
-			}
+	out.reserve(shape.outputs());
+	for (std::size_t y = 0; y < shape.side; y++)
+		for (std::size_t x = 0; x < shape.side; x++)
+			for (std::size_t o = 0; o < shape.out_channels; o++)
+				out.push_back(convolve_at(shape, layer, in, y, x, o));
 	return out;
 }
 
@@ -115,8 +125,8 @@ std::vector<std::int8_t> max_pool(std::size_t side, std::size_t channels,
 			for (std::size_t c = 0; c < channels; c++) {
 				const std::size_t corner = (y * side + x) * channels + c;
 				const std::size_t below = corner + side * channels;
-				out.push_back(std::max({ in[corner], in[corner + channels], in[below],
-							 in[below + channels] }));
+				out.push_back(std::max({ in[corner], in[corner + channels],
+							 in[below], in[below + channels] }));
 			}
 	return out;
 }

@@ -26,7 +26,7 @@ void print_health(const json &health)
 	fmt::print("\n{:<20} {:<8} {:>10} {:>9} {:>7} {:>10} {:>7}\n", "card", "state", "chip degC",
 		   "watts", "load %", "commands", "errors");
 	for (const auto &card : health) {
-		const json load = card["engine_load_ratio"];
+		const json &load = card["engine_load_ratio"];
 		fmt::print("{:<20} {:<8} {:>10} {:>9} {:>7} {:>10} {:>7}\n",
 			   card["serial"].is_null() ? "-" : card["serial"].get<std::string>(),
 			   card["state"].is_null() ? "-" : card["state"].get<std::string>(),
@@ -67,7 +67,8 @@ json to_json(const report &result)
 	return {
 		{ "schema", "accel.digits/1" },
 		{ "cards", result.firmware.size() },
-		{ "firmware", result.firmware.empty() ? json(nullptr) : json(result.firmware.front()) },
+		{ "firmware",
+		  result.firmware.empty() ? json(nullptr) : json(result.firmware.front()) },
 		{ "images", result.images },
 		{ "held_out_images", result.held_out },
 		{ "accuracy_fp32", result.accuracy_fp32 },
@@ -94,7 +95,8 @@ void print(const report &result)
 	fmt::print("  accuracy, int8 on the cards  {:6.2f} %\n", percent(result.accuracy_int8));
 	fmt::print("  mismatches against the host  {:6}    bit for bit, {} images\n",
 		   result.mismatches, result.images);
-	fmt::print("  images per second            {:6.0f}\n", shown["images_per_second"].get<double>());
+	fmt::print("  images per second            {:6.0f}\n",
+		   shown["images_per_second"].get<double>());
 	fmt::print("  moved to cards / back        {:.1f} / {:.1f} MB\n",
 		   static_cast<double>(result.bytes_to_cards) / 1e6,
 		   static_cast<double>(result.bytes_from_cards) / 1e6);

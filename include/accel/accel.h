@@ -210,7 +210,8 @@ struct accel_requant {
 struct accel_gemm {			/* out[m][n] = a[m][k] * b[k][n] + bias[n] */
 	enum accel_type type;		/* of a and b: F32 or S8 */
 	enum accel_type out_type;	/* F32; or S8 or S32 with type S8 */
-	uint64_t a, b, bias, requant, out;	/* bias 0: none. requant: struct accel_requant[], S8 out */
+	uint64_t a, b, bias, requant,
+		out; /* bias 0: none. requant: struct accel_requant[], S8 out */
 	uint32_t m, n, k;
 	uint8_t b_transposed;		/* b is [n][k] */
 	uint8_t relu;

@@ -333,8 +333,7 @@ public:
 	}
 
 	mapping(mapping &&other) noexcept
-		: context_(std::exchange(other.context_, nullptr)),
-		  address_(other.address_)
+		: context_(std::exchange(other.context_, nullptr)), address_(other.address_)
 	{
 	}
 

@@ -196,8 +196,9 @@ public:
 	/* A descriptor that polls POLLHUP or POLLERR once the card is lost; -1: there is none. */
 	virtual int lost_fd() const noexcept { return -1; }
 	/*
-	 * Calls lose() if the card is gone and nobody noticed. For a program that polls for completions
-	 * and calls nothing else: reap calls this once in a long while of finding nothing.
+	 * Calls lose() if the card is gone and nobody noticed. Called by waits for timelines between two
+	 * sleeps, and, for a program that polls for completions and calls nothing else, by reap once in
+	 * a long while of finding nothing.
 	 */
 	virtual void look() noexcept {}
 	/* Read by submit and reap: one load. */

@@ -117,12 +117,14 @@ int wait(const accel_timeline &timeline, std::uint64_t value, std::int64_t timeo
 	const std::int64_t deadline = accel::deadline_after(timeout);
 	if (spin(timeline, value))
 		return 0;
-	const accel::backend &card = *timeline.context->device->backend;
+	accel::backend &card = *timeline.context->device->backend;
 	watcher asleep(*timeline.context);
 	for (;;) {
 		asleep.arm();
 		if (timeline.word().load(std::memory_order_acquire) >= value)
 			return 0;
+		/* What woke us may have been the card's end. */
+		card.look();
 		if (card.lost().load())
 			throw failure(ENODEV, accel::card_text(card) +
 						      ": it is lost; close and open it again");

@@ -74,7 +74,8 @@ public:
 	mapping &operator=(const mapping &) = delete;
 
 	bool is_valid() const;
-	template <typename T> volatile T *at(std::size_t offset = 0) const
+	template <typename T>
+	volatile T *at(std::size_t offset = 0) const
 	{
 		return reinterpret_cast<volatile T *>(static_cast<char *>(base_) + offset);
 	}

@@ -7,8 +7,7 @@
 using namespace oac::abi;
 
 class bo : public device_test
-{
-};
+{};
 
 TEST_F(bo, refuses_sizes_and_flags)
 {

@@ -7,8 +7,7 @@
 using namespace oac::abi;
 
 class context : public device_test
-{
-};
+{};
 
 TEST_F(context, refuses_flags)
 {

@@ -11,8 +11,7 @@
 using namespace oac::abi;
 
 class doorbell : public queue_test
-{
-};
+{};
 
 TEST_F(doorbell, is_one_shared_page_of_the_own_queue)
 {

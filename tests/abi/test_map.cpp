@@ -22,7 +22,8 @@ protected:
 		good_.flags = DRM_OAC_MAP_READ | DRM_OAC_MAP_WRITE;
 	}
 
-	template <typename Change> int with(Change change, const node *on = nullptr) const
+	template <typename Change>
+	int with(Change change, const node *on = nullptr) const
 	{
 		drm_oac_map arg = good_;
 

@@ -12,7 +12,8 @@ using namespace oac::abi;
 class queue : public queue_test
 {
 protected:
-	template <typename Change> int with(Change change) const
+	template <typename Change>
+	int with(Change change) const
 	{
 		drm_oac_queue_create arg = good_queue();
 
@@ -59,9 +60,10 @@ TEST_F(queue, refuses_one_wrong_field_at_a_time)
 	for (std::uint32_t id : { 0u, context_ + 1, u32_max })
 		EXPECT_EQ(with([&](auto &q) { q.context = id; }), ENOENT) << "context " << id;
 	for (std::uint32_t depth : { 0u, too_deep, 31u, 32u, 64u, u32_max })
-		EXPECT_EQ(with([&](auto &q) { q.depth_log2 = depth; }), EINVAL) << "depth " << depth;
-	for (std::uint64_t at : { std::uint64_t{ 0 }, sq_va + 8, va + ring_size, va - page,
-				  u64_max - 63, u64_max }) {
+		EXPECT_EQ(with([&](auto &q) { q.depth_log2 = depth; }), EINVAL)
+			<< "depth " << depth;
+	for (std::uint64_t at :
+	     { std::uint64_t{ 0 }, sq_va + 8, va + ring_size, va - page, u64_max - 63, u64_max }) {
 		EXPECT_EQ(with([&](auto &q) { q.sq_va = at; }), EINVAL) << "sq_va " << at;
 		EXPECT_EQ(with([&](auto &q) { q.cq_va = at; }), EINVAL) << "cq_va " << at;
 		EXPECT_EQ(with([&](auto &q) { q.tail_va = at; }), EINVAL) << "tail_va " << at;

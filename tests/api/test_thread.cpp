@@ -80,7 +80,7 @@ TEST_F(thread_test, a_device_each)
 	ASSERT_EQ(device().close(), 0);
 	std::vector<std::thread> all;
 	for (const std::string &name : { names[0], names[1] })
-		all.emplace_back([&name, rounds = scaled(500)] {
+		all.emplace_back([name, rounds = scaled(500)] {
 			accel::device card(name);
 			accel::context own(card);
 			api::arena part(card, own, api::page);

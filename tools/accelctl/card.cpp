@@ -20,10 +20,9 @@ accel_device *open_device(const std::string &name)
 
 	if (error == 0)
 		return device;
-	const failure why = library_failure(error, name);
 	if (error == -ENODEV)
-		throw why.with_code(exit_code::not_found);
-	throw why;
+		throw library_failure(error, name).with_code(exit_code::not_found);
+	throw library_failure(error, name);
 }
 
 std::vector<std::string> listed_names()

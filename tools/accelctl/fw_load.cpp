@@ -29,9 +29,8 @@ void fill_row(card &of, tree &row, const oac::fw::bytes &image, std::int64_t tim
 	of.put(row, "version_before", ACCEL_STRING_FIRMWARE_VERSION, "no firmware was running");
 	const int error = accel_firmware_load(of.device(), image.data(), image.size(), timeout_ns);
 	if (error != 0) {
-		const failure why = library_failure(error, of.name());
 		row["verdict"] = error == -EBADMSG ? "refused" : "failed";
-		throw why;
+		throw library_failure(error, of.name());
 	}
 	row["verdict"] = "running";
 	of.put(row, "version", ACCEL_STRING_FIRMWARE_VERSION, "the card does not tell");

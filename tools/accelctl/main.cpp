@@ -130,7 +130,7 @@ std::string output_wanted(int argc, char **argv)
 	return "table";
 }
 
-exit_code usage_error(const CLI::ParseError &e, const CLI::App &app, settings set)
+exit_code usage_error(const CLI::ParseError &e, const CLI::App &app, const settings &set)
 {
 	const CLI::App *verb = &app;
 	std::string command = "accelctl", name;

@@ -23,7 +23,7 @@ namespace
 {
 
 /* libpci's error handler must not return; its own one ends the program. */
-[[noreturn]] void __attribute__((format(printf, 1, 2))) throw_error(char *format, ...)
+__attribute__((noreturn, format(printf, 1, 2))) void throw_error(char *format, ...)
 {
 	std::array<char, 256> text{};
 	va_list args;
@@ -57,6 +57,10 @@ std::string name_of(pci_access *bus, int what, int vendor, int device)
 			       device);
 }
 
+constexpr const char *link_keys[] = { "link_speed_transfers_per_second", "link_width_lanes",
+				      "link_max_speed_transfers_per_second",
+				      "link_max_width_lanes" };
+
 /* Link speed codes 1..6 of the PCI Express capability. */
 double transfers_per_second(unsigned code)
 {
@@ -87,9 +91,7 @@ void put_links(tree &out, pci_dev *device)
 		const char *const reason = geteuid() == 0 ?
 						   "the card has no PCI Express capability" :
 						   "reading PCI capabilities takes root";
-		for (const char *key :
-		     { "link_speed_transfers_per_second", "link_width_lanes",
-		       "link_max_speed_transfers_per_second", "link_max_width_lanes" })
+		for (const char *key : link_keys)
 			set_absent(out, key, reason);
 		return;
 	}
@@ -125,7 +127,12 @@ tree absent_facts(const std::string &reason)
 {
 	tree out;
 
-	set_absent(out, "vendor_name", reason);
+	for (const char *key : { "vendor_name", "device_name" })
+		set_absent(out, key, reason);
+	for (const char *key : link_keys)
+		set_absent(out, key, reason);
+	for (const char *key : { "numa_node", "driver" })
+		set_absent(out, key, reason);
 	return out;
 }
 

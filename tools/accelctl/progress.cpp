@@ -25,12 +25,12 @@ progress::~progress() = default;
 
 void progress::show(const std::stop_token &stop)
 {
-	using namespace std::chrono_literals;
+	using std::chrono::milliseconds;
 	const auto start = std::chrono::steady_clock::now();
 	std::unique_lock lock(mutex_);
 	bool is_shown = false;
 
-	for (auto wait = 2000ms;; wait = 500ms) {
+	for (milliseconds wait(2000);; wait = milliseconds(500)) {
 		wake_.wait_for(lock, stop, wait, [] { return false; });
 		if (stop.stop_requested())
 			break;

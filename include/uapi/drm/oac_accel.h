@@ -210,8 +210,9 @@ struct drm_oac_queue_destroy {
 /**
  * struct drm_oac_queue_wait - wait until completions != seen or the queue is in state ERROR
  * Works on the kernel's own progress page, never on the user's rings. deadline 0 = just look.
- * Errors: ETIMEDOUT; EINTR is restarted; ENODEV card lost or firmware reloaded while waiting. In all
- * cases but ENOENT and EINVAL the out fields are set.
+ * Errors: ETIMEDOUT; EINTR is restarted; ENODEV card lost; ENOENT also when the queue is destroyed
+ * meanwhile. With 0, ETIMEDOUT and EINTR the out fields are set; with ENODEV, if the card was lost
+ * during the wait.
  */
 struct drm_oac_queue_wait {
 	__u32 queue;

@@ -154,6 +154,7 @@ std::vector<listed_card> list_sockets(const std::string &directory)
 		return strverscmp(a.c_str(), b.c_str()) < 0;
 	});
 	std::vector<listed_card> cards;
+	cards.reserve(paths.size());
 	for (std::string &path : paths)
 		cards.push_back({ "socket:" + std::move(path), {}, {} });
 	return cards;

@@ -191,12 +191,15 @@ queue_port card::queue_create(std::uint32_t context, const queue_rings &rings)
 void card::queue_destroy(std::uint32_t queue) noexcept
 {
 	drm_oac_queue_destroy request = {};
+	decltype(queues_)::node_type gone;
 
+	{
+		/* First: once the module has it back, another thread may get the same id. */
+		std::lock_guard guard(lock_);
+		gone = queues_.extract(queue);
+	}
 	request.queue = queue;
 	try_call(DRM_IOCTL_OAC_QUEUE_DESTROY, &request);
-
-	std::lock_guard guard(lock_);
-	queues_.erase(queue);
 }
 
 /* Doorbell pages of the kernel are never shared memory: a store reaches the card. */

@@ -43,6 +43,7 @@ public:
 	telemetry_reading telemetry() override;
 	std::size_t events(std::uint64_t from, std::span<event_reading> events) override;
 	void firmware_load(std::span<const std::byte> image, std::int64_t deadline) override;
+	void look() noexcept override;
 
 private:
 	struct queue_resources {

@@ -145,6 +145,15 @@ device_info card::info()
 	return info;
 }
 
+/* Asks how many descriptions there are: ENODEV is the answer that counts. */
+void card::look() noexcept
+{
+	drm_oac_info_get request = {};
+
+	request.topic = DRM_OAC_INFO_DEVICE;
+	try_call(DRM_IOCTL_OAC_INFO_GET, &request);
+}
+
 telemetry_reading card::telemetry()
 {
 	telemetry_reading reading;

@@ -168,6 +168,17 @@ TEST_F(register_test, LocalMemoryIsBar2AndScrubbedByReset)
 	EXPECT_FALSE(card_->bar_backing(OAC_BAR_REGS));
 }
 
+TEST_F(register_test, TrappedDoorbellsCannotBeMapped)
+{
+	EXPECT_TRUE(card_->bar_backing(OAC_BAR_DOORBELL));
+	card_config trapped;
+	trapped.shared_doorbells = false;
+	power_up(trapped);
+	EXPECT_FALSE(card_->bar_backing(OAC_BAR_DOORBELL))
+		<< "a mapped store would not reach the card";
+	EXPECT_FALSE(reg(OAC_REG_CAP) & OAC_CAP_DOORBELL_SHARED_MASK);
+}
+
 TEST_F(register_test, DoorbellPagesTakeOnlyTheirWords)
 {
 	const std::vector<std::byte> word(4), two(8);
