@@ -190,10 +190,11 @@ TEST_F(buffer_test, one_buffer_serves_two_contexts)
 
 TEST_F(buffer_test, too_many_maps_are_enospc_and_come_back)
 {
-	// Untouched memory costs nothing in-process, so there it is 48 bits that run out.
-	constexpr std::size_t large = std::size_t{ 64 } << 30;
+	if (on_kernel())
+		GTEST_SKIP() << "a kernel's buffer is real memory: 48 bits of it are too much";
+	// Untouched memory costs nothing here, so it is the address space that runs out.
 	accel_buffer *raw = nullptr;
-	if (accel_buffer_alloc(device().get(), on_kernel() ? api::page : large, &raw) != 0)
+	if (accel_buffer_alloc(device().get(), std::size_t{ 64 } << 30, &raw) != 0)
 		GTEST_SKIP() << "this host has no room for it: " << accel_error_text();
 
 	accel::context own(device());
@@ -206,15 +207,12 @@ TEST_F(buffer_test, too_many_maps_are_enospc_and_come_back)
 			break;
 		addresses.push_back(address);
 	}
-	if (result != 0) {
-		EXPECT_EQ(result, -ENOSPC) << accel_error_text();
-		EXPECT_EQ(accel_buffer_unmap(own.get(), addresses.back()), 0);
-		EXPECT_EQ(accel_buffer_map(own.get(), raw, 0, 0, ACCEL_MAP_READ, &address), 0);
-	}
+	EXPECT_EQ(result, -ENOSPC) << accel_error_text();
+	ASSERT_FALSE(addresses.empty());
+	EXPECT_EQ(accel_buffer_unmap(own.get(), addresses.back()), 0);
+	EXPECT_EQ(accel_buffer_map(own.get(), raw, 0, 0, ACCEL_MAP_READ, &address), 0);
 	EXPECT_EQ(own.close(), 0);
 	EXPECT_EQ(accel_buffer_free(raw), 0) << accel_error_text();
-	if (result == 0)
-		GTEST_SKIP() << "the limit is above the 5000 maps tried here";
 }
 
 TEST_F(buffer_test, many_of_all_sizes_hold_their_data)

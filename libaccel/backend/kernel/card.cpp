@@ -191,13 +191,12 @@ queue_port card::queue_create(std::uint32_t context, const queue_rings &rings)
 void card::queue_destroy(std::uint32_t queue) noexcept
 {
 	drm_oac_queue_destroy request = {};
-	decltype(queues_)::node_type gone;
 
-	{
-		/* First: once the module has it back, another thread may get the same id. */
+	/* Ours goes first: once the kernel has let go of the id, another thread may be given it. */
+	const auto gone = [&] {
 		std::lock_guard guard(lock_);
-		gone = queues_.extract(queue);
-	}
+		return queues_.extract(queue);
+	}();
 	request.queue = queue;
 	try_call(DRM_IOCTL_OAC_QUEUE_DESTROY, &request);
 }
