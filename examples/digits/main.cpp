@@ -127,6 +127,7 @@ void measure(std::vector<accel::device> &cards, const quantised_network &net, co
 	std::vector<image> images = data.held_out;
 	images.insert(images.end(), data.training.begin(), data.training.end());
 	std::vector<logits> expected;
+	expected.reserve(images.size());
 	for (const auto &image : images)
 		expected.push_back(infer(net, image));
 
