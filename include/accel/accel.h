@@ -18,8 +18,14 @@
  *  - Every call that can block takes a timeout: ACCEL_TIMEOUT_DEFAULT is finite (30 s).
  *  - Errors any call may give: -EINVAL (argument; NULL handle), -ENOMEM, -ENODEV (the card is lost,
  *    for good for this handle), -EHOSTDOWN (its firmware is not running), -ETIMEDOUT.
- *  - Threads: any handle may be used by any thread, but a queue by one thread at a time.
- *  - After fork() the child must not use handles of the parent.
+ *  - Threads: any number of threads may use any handle at once, queues included, but for the call
+ *    that destroys it and for queues made with ACCEL_QUEUE_ONE_THREAD. A handle may be used until
+ *    its destroy call begins.
+ *  - fork(): handles stay with the parent. In the child every call with one of them, destroy calls
+ *    included, changes nothing for the parent; what returns int gives -ENODEV. Buffers' host
+ *    pointers are not there in the child. The child may open cards of its own.
+ *  - No function is a cancellation point. A signal handler may run at any time; waits go on after
+ *    it until their deadline. dlclose() of the library does nothing.
  */
 #ifndef ACCEL_H
 #define ACCEL_H
@@ -96,6 +102,26 @@ enum accel_string {
 /* Owned by the device, valid until the next call for the same text. NULL: absent. */
 ACCEL_API const char *accel_device_string(accel_device *device, enum accel_string which);
 
+/*
+ * Who uses a card, as far as the caller may see: its own user's clients, all with CAP_SYS_ADMIN. On
+ * the direct backend this process is the only one.
+ */
+struct accel_client {
+	uint64_t id;
+	int32_t pid;		/* 0: not in this pid namespace */
+	uint32_t uid;
+	uint32_t contexts;
+	uint32_t queues;
+	uint64_t host_bytes;
+	uint64_t local_bytes;
+	uint64_t pinned_bytes;	/* wrapped memory */
+	uint64_t compute_ns;	/* time on the card's engines */
+	uint64_t copy_ns;
+	uint64_t commands;	/* completed */
+};
+/* Returns how many there are; writes at most max of them. max 0: clients may be NULL. */
+ACCEL_API int accel_device_clients(accel_device *device, struct accel_client *clients, int max);
+
 /* Numbers about a device: append-only list. */
 enum accel_number {
 	ACCEL_NUMBER_NUMA_NODE,
@@ -112,13 +138,19 @@ enum accel_number {
 	ACCEL_NUMBER_QUEUES,
 	ACCEL_NUMBER_FEATURE_INT8,	/* 0 or 1 */
 	ACCEL_NUMBER_FEATURE_FP32,
+	ACCEL_NUMBER_LOCAL_MEMORY_FREE_BYTES,
+	ACCEL_NUMBER_FEATURE_USER_SUBMIT,	/* queues that submit without the driver */
+	ACCEL_NUMBER_FEATURE_WRAP,		/* accel_buffer_wrap() */
+	ACCEL_NUMBER_FEATURE_SYNC,		/* sync_file and DRM syncobj in and out */
+	ACCEL_NUMBER_FEATURE_PEER,		/* local memory of other cards may be reachable */
 };
 /* -ENODATA: not known for this device. */
 ACCEL_API int accel_device_number(accel_device *device, enum accel_number which, uint64_t *value);
 
 /*
  * Boots another firmware image; needs the right to (CAP_SYS_ADMIN with the kernel driver).
- * Blocks until the card runs it. Errors: -EPERM, -EBUSY contexts are open, -EBADMSG the card refused
+ * Blocks until the card runs it. Errors: -EPERM, -EBUSY contexts are open (the text names a holder),
+ * -EBADMSG the card refused
  * the image: ACCEL_STRING_FAIL_REASON and accel_error_text() say why; it then has no firmware.
  */
 ACCEL_API int accel_firmware_load(accel_device *device, const void *image, size_t size,
@@ -126,16 +158,70 @@ ACCEL_API int accel_firmware_load(accel_device *device, const void *image, size_
 
 /* ---- Contexts, buffers, maps -------------------------------------------------------------- */
 
-/* An isolated device address space. -ENOSPC: the card has none left. */
+/* An isolated device address space. -ENOSPC: the card has none left; -EDQUOT: this user may have no
+ * more. Here and below the text names the limit that was met. */
 ACCEL_API int accel_context_create(accel_device *device, accel_context **context);
 /* -EBUSY while queues or timelines of it exist. Maps go with it. */
 ACCEL_API int accel_context_destroy(accel_context *context);
+
+/* What a context holds and has spent. */
+struct accel_context_usage {
+	uint64_t queues;
+	uint64_t maps;
+	uint64_t mapped_bytes;
+	uint64_t compute_ns;	/* time on the card's engines, ended queues included */
+	uint64_t copy_ns;
+	uint64_t commands;	/* completed */
+	uint64_t errors;	/* of these, failed */
+};
+ACCEL_API int accel_context_usage(accel_context *context, struct accel_context_usage *usage);
 
 /*
  * Zeroed host memory that cards can reach, on the card's NUMA node where known. size is rounded up
  * to whole pages. The host pointer is valid until accel_buffer_free().
  */
 ACCEL_API int accel_buffer_alloc(accel_device *device, size_t size, accel_buffer **buffer);
+/*
+ * The same in the card's local memory; zeroed on the card before. The host pointer goes through the
+ * card's window: write it front to back and do not read it often. After the card is lost, plain
+ * memory is in its place. -ENOSPC: not that much free in one piece, -EDQUOT: this user may have no
+ * more, -EOPNOTSUPP: a card without.
+ */
+ACCEL_API int accel_buffer_alloc_local(accel_device *device, size_t size, accel_buffer **buffer);
+
+#define ACCEL_WRAP_READ_ONLY	0x1u	/* the card will not write it */
+/*
+ * The caller's own memory, page aligned and whole pages, pinned until accel_buffer_free(); it must
+ * stay mapped that long. Counts against RLIMIT_MEMLOCK (-EDQUOT). -EFAULT: not memory of the
+ * process, or not writable; -EOPNOTSUPP: the backend (direct) or this kind of memory cannot be
+ * wrapped: copy it into a buffer instead.
+ */
+ACCEL_API int accel_buffer_wrap(accel_device *device, void *host, size_t size, unsigned flags,
+				accel_buffer **buffer);
+
+/*
+ * A descriptor for the buffer, to be closed by the caller: a dma-buf from the kernel driver, a memory
+ * file from the direct backend. It keeps the memory alive. Any process may import it, and so may
+ * other drivers where it is a dma-buf. -EOPNOTSUPP: wrapped memory; local memory of a direct card.
+ */
+ACCEL_API int accel_buffer_export(accel_buffer *buffer, int *fd);
+/*
+ * A buffer on memory of somebody else: what accel_buffer_export() gave, for any card, in any process;
+ * a dma-buf (udmabuf, another driver); with the direct backend also a memory file. fd stays the
+ * caller's. The host pointer is NULL where the exporter allows no mapping. -EINVAL: fd is none of
+ * these, or its size is not whole pages; -EOPNOTSUPP: local memory of a card that has no path to
+ * this one: see accel_stage.
+ */
+ACCEL_API int accel_buffer_import(accel_device *device, int fd, accel_buffer **buffer);
+
+enum accel_buffer_kind {
+	ACCEL_BUFFER_HOST,
+	ACCEL_BUFFER_LOCAL,
+	ACCEL_BUFFER_WRAPPED,
+	ACCEL_BUFFER_IMPORTED,
+};
+ACCEL_API enum accel_buffer_kind accel_buffer_kind(const accel_buffer *buffer);
+
 /* -EBUSY while it is mapped. */
 ACCEL_API int accel_buffer_free(accel_buffer *buffer);
 ACCEL_API void *accel_buffer_host(const accel_buffer *buffer);
@@ -147,7 +233,8 @@ ACCEL_API size_t accel_buffer_size(const accel_buffer *buffer);
 /*
  * Gives a context access to bytes [offset, offset + size) of a buffer of the same device; offset and
  * size are whole pages, size 0 means up to the end. *address is the device address of offset.
- * Errors: -ENOSPC address space or segment limit, -EXDEV buffer of another device.
+ * Errors: -ENOSPC address space or segment limit, -EDQUOT, -EACCES ACCEL_MAP_WRITE of read-only
+ * memory, -EXDEV buffer of another device: export it and import it there.
  */
 ACCEL_API int accel_buffer_map(accel_context *context, accel_buffer *buffer, size_t offset,
 			       size_t size, unsigned flags, uint64_t *address);
@@ -159,10 +246,33 @@ ACCEL_API int accel_buffer_unmap(accel_context *context, uint64_t address);
 /*
  * A queue of depth commands (power of two, 2..ACCEL_NUMBER_MAX_QUEUE_DEPTH; 0 = 256). Commands run in
  * order; queues run concurrently. Submitting and reaping makes no system call.
- * priority: 0 lowest .. 3, 1 normal; above normal may need a privilege (-EPERM). -ENOSPC: none left.
+ * priority: 0 lowest .. 3, 1 normal; above normal may need a privilege (-EPERM). -ENOSPC: none left,
+ * -EDQUOT: this user or context may have no more.
  */
 ACCEL_API int accel_queue_create(accel_context *context, unsigned depth, unsigned priority,
 				 accel_queue **queue);
+
+/* One thread at a time uses the queue: saves a lock per call. Otherwise any number may. */
+#define ACCEL_QUEUE_ONE_THREAD		0x1u
+/*
+ * Submits through the driver: a system call each time. Chosen by itself where a card or its driver
+ * does not allow the other way (ACCEL_NUMBER_FEATURE_USER_SUBMIT), and for queues made without
+ * options also by ACCEL_SUBMIT=driver in the environment.
+ */
+#define ACCEL_QUEUE_DRIVER_SUBMIT	0x2u
+
+/* Zero it before filling: a zero means the default. */
+struct accel_queue_options {
+	uint32_t depth;		/* 0 = 256 */
+	uint32_t flags;		/* ACCEL_QUEUE_* */
+	uint32_t has_priority;	/* 1: priority counts, else normal */
+	uint32_t priority;
+	uint32_t weight;	/* 1..1024 among queues of this process and priority; 0 = 64 */
+	uint32_t reserved[11];	/* zero */
+};
+ACCEL_API int accel_queue_create_with(accel_context *context,
+				      const struct accel_queue_options *options,
+				      accel_queue **queue);
 /* Commands not yet completed are dropped. */
 ACCEL_API void accel_queue_destroy(accel_queue *queue);
 
@@ -247,7 +357,7 @@ ACCEL_API int accel_queue_add(accel_queue *queue, enum accel_type type, uint64_t
 ACCEL_API int accel_queue_softmax(accel_queue *queue, uint64_t out, uint64_t in, uint32_t rows,
 				  uint32_t cols, uint32_t tag);
 
-/* Hands all written commands to the card. 0, or -ENODEV. */
+/* Hands all written commands, of whichever thread, to the card. 0, or -ENODEV. */
 ACCEL_API int accel_queue_submit(accel_queue *queue);
 
 struct accel_completion {
@@ -284,6 +394,11 @@ ACCEL_API const char *accel_code_text(uint32_t code);
 
 /* A 64-bit value, 0 at first, that queues of the context and the host signal and wait for. */
 ACCEL_API int accel_timeline_create(accel_context *context, accel_timeline **timeline);
+/*
+ * From now on queues of this context, too, may signal it and wait for it; the context may be on
+ * another card and must outlive the timeline. 0 also if that is so already.
+ */
+ACCEL_API int accel_timeline_share(accel_timeline *timeline, accel_context *context);
 /* Commands that still use it fault. */
 ACCEL_API void accel_timeline_destroy(accel_timeline *timeline);
 ACCEL_API uint64_t accel_timeline_value(const accel_timeline *timeline);
@@ -291,6 +406,36 @@ ACCEL_API uint64_t accel_timeline_value(const accel_timeline *timeline);
 ACCEL_API int accel_timeline_signal(accel_timeline *timeline, uint64_t value);
 /* Waits until the timeline is at value or above: 0, -ETIMEDOUT or -ENODEV. */
 ACCEL_API int accel_timeline_wait(accel_timeline *timeline, uint64_t value, int64_t timeout);
+
+/*
+ * Fences of the rest of Linux (kernel driver; else -EOPNOTSUPP). Out: a fence that signals when all
+ * commands submitted to the queue so far have completed; with an error if they fail or do not
+ * complete within the driver's time limit. In: the timeline rises to value once the fence signals;
+ * not if that signals an error: waits for it have deadlines.
+ */
+/* *fd: a sync_file, to be closed by the caller; polls readable once signalled. */
+ACCEL_API int accel_queue_export_sync_file(accel_queue *queue, int *fd);
+ACCEL_API int accel_timeline_import_sync_file(accel_timeline *timeline, int fd, uint64_t value);
+/* syncobj_fd: a DRM syncobj of any driver; point 0: its one fence, else a point of its timeline. */
+ACCEL_API int accel_queue_signal_syncobj(accel_queue *queue, int syncobj_fd, uint64_t point);
+ACCEL_API int accel_timeline_import_syncobj(accel_timeline *timeline, int syncobj_fd,
+					    uint64_t point, uint64_t value);
+
+/* ---- Between cards ------------------------------------------------------------------------ */
+
+/*
+ * Copies from one context to another, usually of two cards, whatever the platform can do. Direct: a
+ * card reads the other's memory through an imported buffer and this object is not needed. Staged:
+ * through host memory that both reach, in pieces, both cards working at once. Any thread, one copy
+ * at a time per object. Both contexts outlive it.
+ */
+typedef struct accel_stage accel_stage;
+ACCEL_API int accel_stage_create(accel_context *source, accel_context *destination,
+				 accel_stage **stage);
+ACCEL_API void accel_stage_destroy(accel_stage *stage);
+/* Blocks. -EIO: a card refused, usually a wrong address: the text says which side. */
+ACCEL_API int accel_stage_copy(accel_stage *stage, uint64_t destination, uint64_t source,
+			       uint64_t size, int64_t timeout);
 
 /* ---- Telemetry ---------------------------------------------------------------------------- */
 

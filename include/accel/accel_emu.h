@@ -30,6 +30,18 @@ int accel_emu_card_start(unsigned index, int *fd, struct accel_emu_card **card);
 /* Ends the thread and frees the card; its memory is gone when this returns. NULL is allowed. */
 void accel_emu_card_stop(struct accel_emu_card *card);
 
+/*
+ * For measurements: what a command costs on one thread, with no other in between. Card index as last
+ * started in this process, NULL if none is. Take parks the card's thread; from then on the caller is
+ * the card's thread and step does a piece of its work (1: there is more to do, 0: there is none).
+ * While it is taken, calls that talk to the card (create, map, telemetry) block: set up before.
+ * Give lets the thread go on. One taker at a time; 0 or -EBUSY.
+ */
+struct accel_emu_card *accel_emu_card_find(unsigned index);
+int accel_emu_card_take(struct accel_emu_card *card);
+int accel_emu_card_step(struct accel_emu_card *card);
+void accel_emu_card_give(struct accel_emu_card *card);
+
 #ifdef __cplusplus
 }
 #endif

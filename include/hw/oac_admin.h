@@ -15,16 +15,28 @@
 
 #define OAC_ADMIN_IDENTIFY		0x01	/* data: struct oac_identify */
 #define OAC_ADMIN_TIME_SYNC		0x02	/* arg.time_sync; info: card time in ns */
-#define OAC_ADMIN_CONTEXT_CREATE	0x10	/* context */
+#define OAC_ADMIN_CONTEXT_CREATE	0x10	/* context, arg.context_create */
 #define OAC_ADMIN_CONTEXT_DESTROY	0x11	/* context; its queues must be gone, its maps go with it */
 #define OAC_ADMIN_MAP			0x20	/* context, arg.map; data: struct oac_segment[] */
 #define OAC_ADMIN_UNMAP			0x21	/* context, arg.unmap; whole segments only */
+#define OAC_ADMIN_SCRUB			0x22	/* arg.scrub; local memory to zeroes */
 #define OAC_ADMIN_QUEUE_CREATE		0x30	/* context, arg.queue_create */
 #define OAC_ADMIN_QUEUE_DESTROY		0x31	/* arg.queue_destroy; in-flight commands are dropped */
 #define OAC_ADMIN_GET_LOG		0x40	/* arg.get_log; data: array; info: entries written */
 #define OAC_ADMIN_CMDS(X) \
-	X(IDENTIFY) X(TIME_SYNC) X(CONTEXT_CREATE) X(CONTEXT_DESTROY) X(MAP) X(UNMAP) X(QUEUE_CREATE) \
-	X(QUEUE_DESTROY) X(GET_LOG)
+	X(IDENTIFY) X(TIME_SYNC) X(CONTEXT_CREATE) X(CONTEXT_DESTROY) X(MAP) X(UNMAP) X(SCRUB) \
+	X(QUEUE_CREATE) X(QUEUE_DESTROY) X(GET_LOG)
+
+/*
+ * Sharing the card. Contexts with one group number are one client, usually a process. All queues of
+ * a client that have one priority take turns as one: turns have lengths 1 : 4 : 16 : 64 by priority,
+ * and the queues in a turn share it by weight. So nobody gets more by opening more queues, and no
+ * queue starves.
+ */
+struct oac_admin_context_create {
+	__le32 group;		/* 0 = a client of its own */
+	__le32 rsvd;
+};
 
 struct oac_admin_map {
 	__le64 va;		/* device address of the first segment, page aligned; below 2^48 */
@@ -49,6 +61,11 @@ struct oac_admin_unmap {
 	__le64 length;
 };
 
+struct oac_admin_scrub {
+	__le64 offset;		/* in local memory, page aligned */
+	__le64 length;		/* whole pages, not zero */
+};
+
 /* Ring addresses are device addresses in the queue's context: a ring is ordinary mapped memory. */
 struct oac_admin_queue_create {
 	__le64 sq_va;		/* struct oac_cmd[depth], 64-byte aligned, readable */
@@ -59,11 +76,14 @@ struct oac_admin_queue_create {
 	__le16 vector;		/* MSI-X vector for armed interrupts */
 	__u8 depth_log2;	/* 1..identify.max_depth_log2 */
 	__u8 priority;		/* 0 (lowest) .. OAC_PRIORITY_MAX */
-	__le16 rsvd;
+	__le16 weight;		/* 1..OAC_WEIGHT_MAX; 0 = OAC_WEIGHT_NORMAL */
 };
 OAC_ASSERT_SIZE(struct oac_admin_queue_create, 40);
 #define OAC_PRIORITY_MAX	3
 #define OAC_PRIORITY_NORMAL	1
+#define OAC_PRIORITY_TURN_LOG2	2	/* a turn is 4 times as long per step of priority */
+#define OAC_WEIGHT_MAX		1024
+#define OAC_WEIGHT_NORMAL	64
 
 struct oac_admin_queue_destroy {
 	__le16 queue_id;
@@ -89,8 +109,10 @@ struct oac_admin_cmd {
 	__le32 data_size;
 	__le32 rsvd1;
 	union {
+		struct oac_admin_context_create context_create;
 		struct oac_admin_map map;
 		struct oac_admin_unmap unmap;
+		struct oac_admin_scrub scrub;
 		struct oac_admin_queue_create queue_create;
 		struct oac_admin_queue_destroy queue_destroy;
 		struct oac_admin_get_log get_log;

@@ -107,7 +107,9 @@ struct oac_progress {
 	__le32 status;		/* OAC_ST_* of the failure when state is ERROR */
 	__le64 fault_addr;
 	__le64 error_count;
-	__le32 rsvd[8];
+	__le64 compute_ns;	/* card time spent on operators of this queue */
+	__le64 copy_ns;		/* card time spent on its copies and fills */
+	__le32 rsvd[4];
 };
 OAC_ASSERT_SIZE(struct oac_progress, 64);
 

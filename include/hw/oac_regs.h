@@ -73,6 +73,8 @@
 
 #define OAC_CAP_DOORBELL_PAGES_MASK	0x0000ffffu	/* pages in BAR4: queue ids 1..pages-1 */
 #define OAC_CAP_DOORBELL_SHARED_MASK	0x00010000u	/* BAR4 is memory the card polls: obey ASLEEP */
+/* A store into a page reaches that queue alone, whatever its value: a process may have the page. */
+#define OAC_CAP_DOORBELL_ISOLATED_MASK	0x00020000u
 
 #define OAC_STATUS_STATE_MASK		0x000000ffu	/* OAC_STATE_* */
 #define OAC_STATUS_ADMIN_ERROR_MASK	0x00000100u	/* admin ring unusable (bad doorbell, DMA refused); reset heals */

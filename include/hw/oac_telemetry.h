@@ -77,6 +77,7 @@ OAC_ASSERT_SIZE(struct oac_sensor_value, 24);
 #define OAC_COUNTER_RESETS		0x0a
 #define OAC_COUNTER_ENGINE_BUSY_NS	0x0b
 #define OAC_COUNTER_ENERGY_UJ		0x0c
+#define OAC_COUNTER_SCRUBBED_BYTES	0x0d
 #define OAC_COUNTERS(X) \
 	X(COMMANDS, "user commands completed") \
 	X(COMMAND_ERRORS, "user commands completed with an error") \
@@ -89,7 +90,8 @@ OAC_ASSERT_SIZE(struct oac_sensor_value, 24);
 	X(BOOT_FAILURES, "failed firmware boots") \
 	X(RESETS, "resets of the function") \
 	X(ENGINE_BUSY_NS, "nanoseconds an engine was busy, over all engines") \
-	X(ENERGY_UJ, "energy used in microjoule")
+	X(ENERGY_UJ, "energy used in microjoule") \
+	X(SCRUBBED_BYTES, "bytes of local memory zeroed before another use")
 
 struct oac_counter {
 	__le32 id;		/* OAC_COUNTER_* */

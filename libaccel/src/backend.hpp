@@ -53,13 +53,18 @@ struct device_info {
 	std::int32_t numa_node = -1;		/* -1: unknown */
 	std::uint32_t contexts = 0;		/* open now, as far as the backend can see */
 	std::uint32_t queues = 0;
+	std::uint64_t lmem_free = 0;
+	bool has_user_submit = false;	/* queues whose doorbell the process has */
+	bool has_wrap = false;		/* buffer_wrap() */
+	bool has_sync = false;		/* queue_fence(), follow_*() */
+	bool has_peer = false;		/* local memory of other cards may be reachable */
 	std::string pci_address;		/* "0000:03:00.0"; empty: none on this host */
 	std::string node;			/* "/dev/accel/accel0", a socket's path; empty: none */
 };
 
-/* Host memory that can be mapped to contexts of the same device. Zeroed, whole pages. */
+/* Memory that can be mapped to contexts of the same device. Zeroed unless foreign, whole pages. */
 struct buffer_memory {
-	void *host = nullptr;
+	void *host = nullptr;	/* imported: may be null */
 	std::size_t size = 0;
 	std::uint64_t handle = 0;	/* the backend's own */
 };
@@ -75,12 +80,15 @@ struct queue_rings {
 	std::uint64_t tail_va = 0;
 	std::uint32_t depth_log2 = 0;
 	std::uint32_t priority = 0;	/* 0..3, 1 is normal */
+	std::uint32_t weight = 0;	/* 1..1024, 0 is normal */
+	bool is_driver_submit = false;
 };
 
 /*
  * The queue's doorbell page, writable, valid until queue_destroy(). The library stores SQ_TAIL and
  * ARM there. shared: the page is memory that the card polls, so the library looks at ASLEEP after
- * each store and then calls ring() or arm() of the backend. Not shared (kernel: a mapping of BAR4
+ * each store and then calls ring() or arm() of the backend; a queue that submits through the driver
+ * has a page of plain memory that says ASLEEP for ever. Not shared (kernel: a mapping of BAR4
  * whose stores always reach the card): those two are never called.
  */
 struct queue_port {
@@ -130,6 +138,29 @@ struct telemetry_reading {
 	std::vector<counter_reading> counters;
 };
 
+/* Who uses the card: fields as in struct accel_client. */
+struct client_reading {
+	std::uint64_t id = 0;
+	std::int32_t pid = 0;
+	std::uint32_t uid = 0;
+	std::uint32_t contexts = 0;
+	std::uint32_t queues = 0;
+	std::uint64_t host_bytes = 0;
+	std::uint64_t local_bytes = 0;
+	std::uint64_t pinned_bytes = 0;
+	std::uint64_t compute_ns = 0;
+	std::uint64_t copy_ns = 0;
+	std::uint64_t commands = 0;
+};
+
+/* What a context spent; what it holds is the library's own knowledge. */
+struct usage_reading {
+	std::uint64_t compute_ns = 0;
+	std::uint64_t copy_ns = 0;
+	std::uint64_t commands = 0;
+	std::uint64_t errors = 0;
+};
+
 /* One opened device: one accel_device has exactly one, and destroys it last. */
 class backend
 {
@@ -149,9 +180,18 @@ public:
 	/* ENOSPC, EHOSTDOWN. Destroying destroys what is left in it, maps and queues. */
 	virtual std::uint32_t context_create() = 0;
 	virtual void context_destroy(std::uint32_t context) noexcept = 0;
+	virtual usage_reading context_usage(std::uint32_t context) = 0;
 
 	/* size is whole pages, not 0. The memory is not mapped to any context when it is freed. */
 	virtual buffer_memory buffer_alloc(std::size_t size) = 0;
+	/* Local memory of the card, host through its window. ENOSPC, EDQUOT, EOPNOTSUPP. */
+	virtual buffer_memory buffer_alloc_local(std::size_t size) = 0;
+	/* The caller's pages, aligned and whole. host stays what it was. EFAULT, EDQUOT, EOPNOTSUPP. */
+	virtual buffer_memory buffer_wrap(void *host, std::size_t size, bool is_read_only) = 0;
+	/* A descriptor, the caller's. EOPNOTSUPP. */
+	virtual int buffer_export(const buffer_memory &memory) = 0;
+	/* fd stays the caller's. EINVAL, EOPNOTSUPP. */
+	virtual buffer_memory buffer_import(int fd) = 0;
 	virtual void buffer_free(const buffer_memory &memory) noexcept = 0;
 
 	/*
@@ -166,7 +206,7 @@ public:
 	/* ENOSPC, EPERM (priority). */
 	virtual queue_port queue_create(std::uint32_t context, const queue_rings &rings) = 0;
 	virtual void queue_destroy(std::uint32_t queue) noexcept = 0;
-	/* Shared doorbells only: the same store again, as an access that wakes the card. */
+	/* Shared doorbells, driver-submit queues: the same store again, as an access that wakes the card. */
 	virtual int ring(std::uint32_t queue, std::uint32_t sq_tail) noexcept = 0;
 	virtual int arm(std::uint32_t queue, std::uint64_t arm_word) noexcept = 0;
 	/*
@@ -183,6 +223,21 @@ public:
 	 */
 	virtual int queue_event_fd(std::uint32_t queue) = 0;
 
+	/*
+	 * A fence for "completions of the queue reach count" into a DRM syncobj: into point of it, or
+	 * as its one fence (0). EOPNOTSUPP: no such thing here.
+	 */
+	virtual void queue_fence(std::uint32_t queue, std::uint32_t count, int syncobj_fd,
+				 std::uint64_t point) = 0;
+	/* The same as a sync_file, the caller's. */
+	virtual int queue_sync_file(std::uint32_t queue, std::uint32_t count) = 0;
+	/* Raises the word at offset to value once the fence signals without error. */
+	virtual void follow_syncobj(const buffer_memory &memory, std::size_t offset,
+				    std::uint64_t value, int syncobj_fd, std::uint64_t point) = 0;
+	virtual void follow_sync_file(const buffer_memory &memory, std::size_t offset,
+				      std::uint64_t value, int sync_file_fd) = 0;
+
+	virtual std::vector<client_reading> clients() = 0;
 	virtual telemetry_reading telemetry() = 0;
 	/* Events with sequence >= from, oldest first, up to what fits. Returns how many. */
 	virtual std::size_t events(std::uint64_t from, std::span<event_reading> events) = 0;

@@ -16,6 +16,15 @@
  *  - Numbers that the card defines (states, status codes, sensor ids, events) are those of
  *    include/hw and are not repeated here.
  *
+ * Memory, fences and sharing use DRM's own ioctls where it has them: GEM_CLOSE, PRIME_HANDLE_TO_FD
+ * and PRIME_FD_TO_HANDLE (dma-buf), SYNCOBJ_* (fences, timelines, sync_file).
+ *
+ * Who may see what: totals of a card are for everybody who may open it. What a client holds and
+ * spent, and its pid, is for the same user and for CAP_SYS_ADMIN: others' are not listed.
+ *
+ * Limits: those of the card give ENOSPC; those per user or context give EDQUOT and do not bind
+ * CAP_SYS_RESOURCE. Where a struct has an out field limit, it names the one that was met.
+ *
  * Errors common to all: ENODEV the card is gone; EHOSTDOWN its firmware is not running (INFO and
  * FIRMWARE_LOAD still work); EFAULT a bad pointer; EINVAL as above; ENOENT no such id, or it
  * belongs to another open file; ETIME the card did not answer in time.
@@ -42,12 +51,54 @@ extern "C" {
 #define DRM_OAC_QUEUE_WAIT	0x08
 #define DRM_OAC_QUEUE_EVENTFD	0x09
 #define DRM_OAC_FIRMWARE_LOAD	0x0a
+#define DRM_OAC_BO_USERPTR	0x0b
+#define DRM_OAC_QUEUE_SUBMIT	0x0c
+#define DRM_OAC_QUEUE_FENCE	0x0d
+#define DRM_OAC_SYNC_STORE	0x0e
+
+/* Limits, as out fields name them: X(name, text). */
+#define DRM_OAC_LIMIT_NONE		0
+#define DRM_OAC_LIMIT_CARD_CONTEXTS	1
+#define DRM_OAC_LIMIT_CARD_QUEUES	2
+#define DRM_OAC_LIMIT_CARD_SEGMENTS	3
+#define DRM_OAC_LIMIT_LOCAL_MEMORY	4
+#define DRM_OAC_LIMIT_USER_CONTEXTS	5
+#define DRM_OAC_LIMIT_USER_QUEUES	6
+#define DRM_OAC_LIMIT_USER_LOCAL	7
+#define DRM_OAC_LIMIT_USER_HOST		8
+#define DRM_OAC_LIMIT_PINNED		9
+#define DRM_OAC_LIMIT_CONTEXT_QUEUES	10
+#define DRM_OAC_LIMIT_CONTEXT_MAPS	11
+#define DRM_OAC_LIMITS(X) \
+	X(CARD_CONTEXTS, "contexts of the card") \
+	X(CARD_QUEUES, "queues of the card") \
+	X(CARD_SEGMENTS, "mapped segments of a context on the card") \
+	X(LOCAL_MEMORY, "contiguous free local memory of the card") \
+	X(USER_CONTEXTS, "contexts per user, module parameter user_contexts") \
+	X(USER_QUEUES, "queues per user, module parameter user_queues") \
+	X(USER_LOCAL, "local memory per user, module parameter user_local_mib") \
+	X(USER_HOST, "host buffers per user, module parameter user_host_mib") \
+	X(PINNED, "locked memory of the process, RLIMIT_MEMLOCK") \
+	X(CONTEXT_QUEUES, "queues per context, module parameter context_queues") \
+	X(CONTEXT_MAPS, "maps per context, module parameter context_maps")
+
+/* What this kernel, module and card can do together: drm_oac_info_device.driver_features. */
+#define DRM_OAC_FEATURE_USER_SUBMIT	0x01	/* doorbells may be mapped; else KERNEL_SUBMIT only */
+#define DRM_OAC_FEATURE_KERNEL_SUBMIT	0x02
+#define DRM_OAC_FEATURE_LOCAL_MEMORY	0x04	/* DRM_OAC_BO_LOCAL */
+#define DRM_OAC_FEATURE_USERPTR		0x08
+#define DRM_OAC_FEATURE_DMABUF		0x10
+#define DRM_OAC_FEATURE_SYNC		0x20	/* QUEUE_FENCE, SYNC_STORE, DRM syncobj timelines */
+#define DRM_OAC_FEATURE_PEER		0x40	/* imports another card's local memory, where the
+						 * platform has a path between the two */
 
 /* Topics of DRM_OAC_INFO_GET and the element each returns. */
 #define DRM_OAC_INFO_DEVICE	1	/* struct drm_oac_info_device, one */
 #define DRM_OAC_INFO_SENSORS	2	/* struct drm_oac_info_sensor */
 #define DRM_OAC_INFO_COUNTERS	3	/* struct drm_oac_info_counter */
 #define DRM_OAC_INFO_EVENTS	4	/* struct drm_oac_info_event, oldest first from sequence start */
+#define DRM_OAC_INFO_CLIENTS	5	/* struct drm_oac_info_client: those the caller may see */
+#define DRM_OAC_INFO_CONTEXTS	6	/* struct drm_oac_info_context: those of this file */
 
 /**
  * struct drm_oac_info_get - read what the driver knows; needs no context and no privilege
@@ -93,6 +144,14 @@ struct drm_oac_info_device {
 	__u8 pci_device;
 	__u8 pci_function;
 	__u8 pad;
+	__u64 driver_features;	/* DRM_OAC_FEATURE_* */
+	__u64 lmem_free;	/* bytes of local memory nobody has */
+	__u32 user_contexts;	/* limits that bind the caller now; 0 = none */
+	__u32 user_queues;
+	__u64 user_local_bytes;
+	__u64 user_host_bytes;
+	__u32 context_queues;
+	__u32 context_maps;
 };
 
 struct drm_oac_info_sensor {
@@ -125,13 +184,42 @@ struct drm_oac_info_event {
 	__u8 pad[6];
 };
 
+/* One open file on the card, in sum. */
+struct drm_oac_info_client {
+	__u64 id;		/* as drm-client-id in fdinfo */
+	__s32 pid;		/* of the opener, in the caller's namespace; 0: not in there */
+	__u32 uid;
+	__u32 contexts;
+	__u32 queues;
+	__u64 host_bytes;	/* buffers, imported and pinned memory not counted */
+	__u64 local_bytes;
+	__u64 pinned_bytes;	/* user memory */
+	__u64 compute_ns;	/* card time, ended queues included */
+	__u64 copy_ns;
+	__u64 commands;		/* completed */
+};
+
+struct drm_oac_info_context {
+	__u32 context;		/* id in this file */
+	__u32 queues;
+	__u32 maps;
+	__u32 pad;
+	__u64 mapped_bytes;
+	__u64 compute_ns;
+	__u64 copy_ns;
+	__u64 commands;
+	__u64 errors;		/* commands that failed */
+};
+
 /**
  * struct drm_oac_context_create - an isolated device address space
- * Errors: ENOSPC the card has no context left.
+ * Errors: ENOSPC the card has no context left; EDQUOT the user may have no more.
  */
 struct drm_oac_context_create {
 	__u32 flags;		/* in: none yet */
 	__u32 context;		/* out */
+	__u32 limit;		/* out, with ENOSPC and EDQUOT: DRM_OAC_LIMIT_* */
+	__u32 pad;
 };
 
 /* Destroys the context with its queues and maps. */
@@ -140,16 +228,41 @@ struct drm_oac_context_destroy {
 	__u32 pad;
 };
 
+#define DRM_OAC_BO_LOCAL	0x1	/* the card's local memory, else host memory */
+
 /**
- * struct drm_oac_bo_create - host memory the card can reach once it is mapped to a context
- * Zeroed. Freed with DRM_IOCTL_GEM_CLOSE; maps keep it alive.
- * Errors: EINVAL size 0 or not whole pages; E2BIG over 1 TiB; ENOMEM.
+ * struct drm_oac_bo_create - memory the card can reach once it is mapped to a context
+ * Zeroed. Freed with DRM_IOCTL_GEM_CLOSE; maps keep it alive. Local memory is mapped by mmap()
+ * through the card's window, write-combining; when the card is lost, plain memory takes its place.
+ * Errors: EINVAL size 0 or not whole pages; E2BIG over 1 TiB; ENOMEM; EOPNOTSUPP no local memory;
+ * ENOSPC not enough local memory; EDQUOT the user may have no more.
  */
 struct drm_oac_bo_create {
 	__u64 size;
-	__u32 flags;		/* in: none yet */
+	__u32 flags;		/* in: DRM_OAC_BO_LOCAL */
 	__u32 handle;		/* out: GEM handle */
 	__u64 mmap_offset;	/* out: for mmap() on this file */
+	__u32 limit;		/* out, with ENOSPC and EDQUOT */
+	__u32 pad;
+};
+
+#define DRM_OAC_USERPTR_READ_ONLY	0x1	/* the card may only read it */
+
+/**
+ * struct drm_oac_bo_userptr - the caller's own memory as a buffer
+ * The pages are pinned until the buffer goes and count as locked memory of the process. There is no
+ * mmap() and no export of it. Maps of a READ_ONLY one cannot ask for WRITE.
+ * Errors: EINVAL misaligned, empty, or wraps; EFAULT not memory of the caller, or not writable;
+ * EDQUOT over RLIMIT_MEMLOCK (CAP_IPC_LOCK is exempt); ENOMEM; EOPNOTSUPP memory that cannot be
+ * pinned for long.
+ */
+struct drm_oac_bo_userptr {
+	__u64 addr;		/* page aligned */
+	__u64 size;		/* whole pages */
+	__u32 flags;		/* in: DRM_OAC_USERPTR_* */
+	__u32 handle;		/* out: GEM handle */
+	__u32 limit;		/* out, with EDQUOT */
+	__u32 pad;
 };
 
 #define DRM_OAC_MAP_READ	0x1	/* the card may read */
@@ -158,8 +271,9 @@ struct drm_oac_bo_create {
 /**
  * struct drm_oac_map - make part of a buffer visible to a context
  * The caller picks the device address.
- * Errors: EINVAL misaligned, no rights, beyond the buffer or 48 bits; EEXIST the range overlaps a
- * map; ENOSPC the context has no segments left.
+ * Errors: EINVAL misaligned, no rights, beyond the buffer or 48 bits; EACCES WRITE to read-only
+ * memory; EEXIST the range overlaps a map; ENOSPC the card has no segments left for the context;
+ * EDQUOT the context may have no more maps.
  */
 struct drm_oac_map {
 	__u32 context;
@@ -169,6 +283,8 @@ struct drm_oac_map {
 	__u64 size;		/* whole pages */
 	__u32 flags;		/* DRM_OAC_MAP_* */
 	__u32 pad;
+	__u32 limit;		/* out, with ENOSPC and EDQUOT */
+	__u32 pad2;
 };
 
 /**
@@ -182,12 +298,18 @@ struct drm_oac_unmap {
 	__u64 size;
 };
 
+#define DRM_OAC_QUEUE_KERNEL_SUBMIT	0x1	/* doorbell and arming by QUEUE_SUBMIT only */
+
 /**
- * struct drm_oac_queue_create - a user-mode queue on rings in mapped memory
+ * struct drm_oac_queue_create - a queue on rings in mapped memory
  * The caller zeroes the completion ring first, then maps the doorbell page (4 KiB, shared,
- * writable, not inherited over fork) at doorbell_offset and submits without the kernel.
- * Errors: EINVAL rings not mapped or misaligned, depth or priority out of range; EPERM a priority
- * above normal without CAP_SYS_NICE; ENOSPC no queue left.
+ * writable, not inherited over fork) at doorbell_offset and submits without the kernel. With
+ * KERNEL_SUBMIT there is no such page: doorbell_offset is 0. Queues of one file share the card as
+ * one client, by priority and weight: see oac_admin_context_create.
+ * Errors: EINVAL rings not mapped or misaligned, depth, priority or weight out of range; EPERM a
+ * priority above normal without CAP_SYS_NICE; EOPNOTSUPP a user-mode queue where
+ * DRM_OAC_FEATURE_USER_SUBMIT is missing; ENOSPC no queue left; EDQUOT the user or the context may
+ * have no more.
  */
 struct drm_oac_queue_create {
 	__u32 context;
@@ -196,10 +318,12 @@ struct drm_oac_queue_create {
 	__u64 cq_va;
 	__u64 tail_va;
 	__u32 priority;
-	__u32 flags;		/* in: none yet */
+	__u32 flags;		/* in: DRM_OAC_QUEUE_* */
 	__u32 queue;		/* out */
 	__u32 pad;
 	__u64 doorbell_offset;	/* out: for mmap() on this file */
+	__u32 weight;		/* in: 1..1024; 0 = 64 */
+	__u32 limit;		/* out, with ENOSPC and EDQUOT */
 };
 
 struct drm_oac_queue_destroy {
@@ -235,9 +359,63 @@ struct drm_oac_queue_eventfd {
 	__s32 fd;
 };
 
+#define DRM_OAC_SUBMIT_TAIL	0x1	/* tail counts: ring the doorbell */
+#define DRM_OAC_SUBMIT_ARM	0x2	/* seen counts: one interrupt once completions != seen */
+
+/**
+ * struct drm_oac_queue_submit - doorbell of a KERNEL_SUBMIT queue
+ * The caller has written the entries into the ring, any number for one call. tail is the
+ * free-running count of commands written.
+ * Errors: EINVAL not a KERNEL_SUBMIT queue, no flag, or a tail behind the last one or more than
+ * depth ahead of the completions; EIO the queue is in state ERROR.
+ */
+struct drm_oac_queue_submit {
+	__u32 queue;
+	__u32 flags;		/* DRM_OAC_SUBMIT_* */
+	__u32 tail;
+	__u32 seen;
+};
+
+/**
+ * struct drm_oac_queue_fence - a DRM fence that signals once the queue's completions reach count
+ * It goes into a syncobj of this file, as its fence (point 0) or as a point of its timeline; from
+ * there DRM's ioctls wait for it and export it as a sync_file. It always signals: with an error when
+ * the queue fails (ECANCELED) or is destroyed (ECANCELED), the card is lost (ENODEV), or the
+ * timeout passes (ETIMEDOUT), which is at most the module parameter fence_timeout_ms.
+ * Errors: EINVAL count more than depth ahead of the completions; ENOENT no such queue or syncobj;
+ * EOPNOTSUPP DRM_OAC_FEATURE_SYNC is missing.
+ */
+struct drm_oac_queue_fence {
+	__u32 queue;
+	__u32 count;
+	__u32 syncobj;		/* handle */
+	__u32 flags;		/* none yet */
+	__u64 point;
+	__u64 timeout_ns;	/* from now; 0 = the most there is */
+};
+
+/**
+ * struct drm_oac_sync_store - raise a 64-bit word in a buffer once a fence signals
+ * How a card waits for the rest of the system: its WAIT command polls the word. The word changes
+ * only if it grows, and not if the fence signals with an error. Closing the file takes back what
+ * has not happened yet.
+ * Errors: EINVAL misaligned or beyond the buffer, no fence at that point yet; ENOENT no such syncobj
+ * or buffer; EOPNOTSUPP not host memory of this card, or DRM_OAC_FEATURE_SYNC is missing; EDQUOT
+ * 4096 are outstanding.
+ */
+struct drm_oac_sync_store {
+	__u32 syncobj;		/* handle */
+	__u32 handle;		/* buffer */
+	__u64 point;		/* 0 = the syncobj's own fence */
+	__u64 offset;		/* 8-byte aligned */
+	__u64 value;
+	__u32 flags;		/* none yet */
+	__u32 pad;
+};
+
 /**
  * struct drm_oac_firmware_load - boot another image; needs CAP_SYS_ADMIN
- * Errors: EPERM; EBUSY contexts are open; EINVAL size 0; EFBIG over the image limit; EBADMSG the
+ * Errors: EPERM; EBUSY contexts are open, holder has one; EINVAL size 0; EFBIG over the image limit; EBADMSG the
  * card refused it, reason in fail; ETIME. After a refusal the card stays without firmware.
  */
 struct drm_oac_firmware_load {
@@ -245,6 +423,8 @@ struct drm_oac_firmware_load {
 	__u64 size;
 	__u32 flags;		/* in: none yet */
 	__u32 fail;		/* out: OAC_FAIL_* */
+	__s32 holder;		/* out, with EBUSY: pid of a process with a context; 0: not known */
+	__u32 pad;
 };
 
 #define DRM_IOCTL_OAC_INFO_GET \
@@ -256,7 +436,7 @@ struct drm_oac_firmware_load {
 #define DRM_IOCTL_OAC_BO_CREATE \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_OAC_BO_CREATE, struct drm_oac_bo_create)
 #define DRM_IOCTL_OAC_MAP \
-	DRM_IOW(DRM_COMMAND_BASE + DRM_OAC_MAP, struct drm_oac_map)
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_OAC_MAP, struct drm_oac_map)
 #define DRM_IOCTL_OAC_UNMAP \
 	DRM_IOW(DRM_COMMAND_BASE + DRM_OAC_UNMAP, struct drm_oac_unmap)
 #define DRM_IOCTL_OAC_QUEUE_CREATE \
@@ -269,6 +449,15 @@ struct drm_oac_firmware_load {
 	DRM_IOW(DRM_COMMAND_BASE + DRM_OAC_QUEUE_EVENTFD, struct drm_oac_queue_eventfd)
 #define DRM_IOCTL_OAC_FIRMWARE_LOAD \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_OAC_FIRMWARE_LOAD, struct drm_oac_firmware_load)
+
+#define DRM_IOCTL_OAC_BO_USERPTR \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_OAC_BO_USERPTR, struct drm_oac_bo_userptr)
+#define DRM_IOCTL_OAC_QUEUE_SUBMIT \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_OAC_QUEUE_SUBMIT, struct drm_oac_queue_submit)
+#define DRM_IOCTL_OAC_QUEUE_FENCE \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_OAC_QUEUE_FENCE, struct drm_oac_queue_fence)
+#define DRM_IOCTL_OAC_SYNC_STORE \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_OAC_SYNC_STORE, struct drm_oac_sync_store)
 
 #if defined(__cplusplus)
 }
