@@ -6,12 +6,16 @@
  */
 #include <linux/dma-mapping.h>
 #include <linux/module.h>
+#include <linux/pid.h>
 
 #include <drm/drm_ioctl.h>
 #include <drm/drm_managed.h>
 
 #include "oac_drv.h"
 #include "oac_hw.h"
+
+/* Ours, so that unload can wait for it. */
+struct workqueue_struct *oac_wq;
 
 static const struct drm_ioctl_desc oac_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(OAC_INFO_GET, oac_ioctl_info_get, DRM_RENDER_ALLOW),
@@ -25,6 +29,9 @@ static const struct drm_ioctl_desc oac_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(OAC_QUEUE_WAIT, oac_ioctl_queue_wait, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(OAC_QUEUE_EVENTFD, oac_ioctl_queue_eventfd, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(OAC_FIRMWARE_LOAD, oac_ioctl_firmware_load, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(OAC_QUEUE_SUBMIT, oac_ioctl_queue_submit, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(OAC_QUEUE_FENCE, oac_ioctl_queue_fence, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(OAC_SYNC_STORE, oac_ioctl_sync_store, DRM_RENDER_ALLOW),
 };
 
 /* ---- Life and loss of a card ---------------------------------------------------------------- */
@@ -71,10 +78,20 @@ int oac_card_check(struct oac_card *card)
 static int oac_file_open(struct drm_device *drm, struct drm_file *drm_file)
 {
 	struct oac_file *file = kzalloc(sizeof(*file), GFP_KERNEL);
+	int group;
 
 	if (!file)
 		return -ENOMEM;
 	file->card = to_oac_card(drm);
+	group = ida_alloc_min(&file->card->group_ids, 1, GFP_KERNEL);
+	if (group < 0) {
+		kfree(file);
+		return group;
+	}
+	file->group = group;
+	file->opener = get_pid(task_tgid(current));
+	mutex_init(&file->store_lock);
+	INIT_LIST_HEAD(&file->stores);
 	xa_init_flags(&file->contexts, XA_FLAGS_ALLOC1);
 	xa_init_flags(&file->queues, XA_FLAGS_ALLOC1);
 	drm_file->driver_priv = file;
@@ -88,12 +105,16 @@ static void oac_file_close(struct drm_device *drm, struct drm_file *drm_file)
 	struct oac_context *context;
 	unsigned long id;
 
+	oac_sync_cancel(file);
 	xa_for_each(&file->contexts, id, context) {
 		xa_erase(&file->contexts, id);
 		oac_context_destroy(context);
 	}
 	xa_destroy(&file->contexts);
 	xa_destroy(&file->queues);
+	mutex_destroy(&file->store_lock);
+	put_pid(file->opener);
+	ida_free(&file->card->group_ids, file->group);
 	kfree(file);
 }
 
@@ -123,7 +144,7 @@ static const struct file_operations oac_fops = {
 };
 
 static const struct drm_driver oac_drm_driver = {
-	.driver_features = OAC_DRIVER_NODE | DRIVER_GEM,
+	.driver_features = OAC_DRIVER_NODE | DRIVER_GEM | DRIVER_SYNCOBJ | DRIVER_SYNCOBJ_TIMELINE,
 	.open = oac_file_open,
 	.postclose = oac_file_close,
 	.ioctls = oac_ioctls,
@@ -217,6 +238,7 @@ static void oac_card_release(struct drm_device *drm, void *unused)
 
 	ida_destroy(&card->context_ids);
 	ida_destroy(&card->queue_ids);
+	ida_destroy(&card->group_ids);
 	mutex_destroy(&card->lock);
 	mutex_destroy(&card->bo_lock);
 	mutex_destroy(&card->telemetry.lock);
@@ -242,6 +264,8 @@ static struct oac_card *oac_card_alloc(struct pci_dev *pdev)
 	INIT_WORK(&card->lost_work, oac_card_lost_work);
 	ida_init(&card->context_ids);
 	ida_init(&card->queue_ids);
+	ida_init(&card->group_ids);
+	oac_fence_init(card);
 	err = drmm_add_action_or_reset(&card->drm, oac_card_release, NULL);
 	return err ? ERR_PTR(err) : card;
 }
@@ -284,6 +308,7 @@ static int oac_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = oac_pci_init(card);
 	if (err)
 		return err;
+	oac_submit_init(card);
 	err = oac_progress_init(card);
 	if (err)
 		goto err_pci;
@@ -309,6 +334,7 @@ err_silence:
 	oac_card_silence(card);
 	oac_irq_fini(card);
 	cancel_work_sync(&card->lost_work);
+	oac_fence_fini(card);
 err_admin:
 	oac_admin_fini(card);
 err_progress:
@@ -332,6 +358,8 @@ static void oac_remove(struct pci_dev *pdev)
 	oac_card_silence(card);
 	oac_irq_fini(card);
 	cancel_work_sync(&card->lost_work);
+	oac_irq_wake_all(card);
+	oac_fence_fini(card);
 	oac_doorbell_revoke_all(card);
 	oac_bo_dma_unmap_all(card);
 	oac_admin_fini(card);
@@ -361,7 +389,30 @@ static struct pci_driver oac_pci_driver = {
 	/* A boot takes seconds; cards boot side by side. */
 	.driver.probe_type = PROBE_PREFER_ASYNCHRONOUS,
 };
-module_pci_driver(oac_pci_driver);
+
+static int __init oac_module_init(void)
+{
+	int err;
+
+	oac_wq = alloc_workqueue(OAC_NAME, WQ_UNBOUND, 0);
+	if (!oac_wq)
+		return -ENOMEM;
+	err = pci_register_driver(&oac_pci_driver);
+	if (err)
+		destroy_workqueue(oac_wq);
+	return err;
+}
+
+static void __exit oac_module_exit(void)
+{
+	pci_unregister_driver(&oac_pci_driver);
+	destroy_workqueue(oac_wq);
+	/* Whoever dropped the last reference to a fence may be on its way out of our code. */
+	synchronize_rcu();
+}
+
+module_init(oac_module_init);
+module_exit(oac_module_exit);
 
 MODULE_DESCRIPTION("Open accelerator card");
 MODULE_AUTHOR("the OAC authors");

@@ -31,6 +31,17 @@ static int oac_info_alloc(struct oac_info *info, u32 most, u32 size)
 
 /* ---- DEVICE ----------------------------------------------------------------------------------- */
 
+/* DRM_OAC_FEATURE_* */
+u64 oac_info_features(struct oac_card *card)
+{
+	u64 features = 0;
+
+	features |= card->user_submission ? DRM_OAC_FEATURE_USER_SUBMIT : 0;
+	features |= DRM_OAC_FEATURE_KERNEL_SUBMIT;
+	features |= DRM_OAC_FEATURE_SYNC;
+	return features;
+}
+
 static void oac_info_fill_identify(struct oac_card *card, struct drm_oac_info_device *device)
 {
 	const struct oac_identify *identify = &card->identify;
@@ -79,6 +90,7 @@ static int oac_info_device(struct oac_card *card, u64 start, struct oac_info *in
 	oac_info_fill_identify(card, device);
 	device->serial = card->serial;
 	device->lmem_size = oac_hw_lmem_size(card);
+	device->driver_features = oac_info_features(card);
 	device->state = state;
 	device->boot_fail = oac_hw_boot_fail(card);
 	device->boot_progress = oac_hw_boot_progress(card);
