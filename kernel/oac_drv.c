@@ -6,10 +6,10 @@
  */
 #include <linux/dma-mapping.h>
 #include <linux/module.h>
-#include <linux/pid.h>
 
 #include <drm/drm_ioctl.h>
 #include <drm/drm_managed.h>
+#include <drm/drm_prime.h>
 
 #include "oac_drv.h"
 #include "oac_hw.h"
@@ -32,6 +32,7 @@ static const struct drm_ioctl_desc oac_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(OAC_QUEUE_SUBMIT, oac_ioctl_queue_submit, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(OAC_QUEUE_FENCE, oac_ioctl_queue_fence, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(OAC_SYNC_STORE, oac_ioctl_sync_store, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(OAC_BO_USERPTR, oac_ioctl_bo_userptr, DRM_RENDER_ALLOW),
 };
 
 /* ---- Life and loss of a card ---------------------------------------------------------------- */
@@ -58,6 +59,7 @@ static void oac_card_lost_work(struct work_struct *work)
 
 	oac_irq_wake_all(card);
 	oac_doorbell_revoke_all(card);
+	oac_local_revoke_all(card);
 }
 
 /* 0 if contexts and queues can be worked on, else the error to return. */
@@ -78,24 +80,30 @@ int oac_card_check(struct oac_card *card)
 static int oac_file_open(struct drm_device *drm, struct drm_file *drm_file)
 {
 	struct oac_file *file = kzalloc(sizeof(*file), GFP_KERNEL);
-	int group;
+	int err;
 
 	if (!file)
 		return -ENOMEM;
 	file->card = to_oac_card(drm);
-	group = ida_alloc_min(&file->card->group_ids, 1, GFP_KERNEL);
-	if (group < 0) {
-		kfree(file);
-		return group;
-	}
-	file->group = group;
-	file->opener = get_pid(task_tgid(current));
+	err = ida_alloc_min(&file->card->group_ids, 1, GFP_KERNEL);
+	if (err < 0)
+		goto err_free;
+	file->group = err;
+	err = oac_client_open(file, drm_file);
+	if (err)
+		goto err_group;
 	mutex_init(&file->store_lock);
 	INIT_LIST_HEAD(&file->stores);
 	xa_init_flags(&file->contexts, XA_FLAGS_ALLOC1);
 	xa_init_flags(&file->queues, XA_FLAGS_ALLOC1);
 	drm_file->driver_priv = file;
 	return 0;
+
+err_group:
+	ida_free(&file->card->group_ids, file->group);
+err_free:
+	kfree(file);
+	return err;
 }
 
 /* Nobody else has the file any more: no call is under way, no doorbell is mapped. */
@@ -113,7 +121,7 @@ static void oac_file_close(struct drm_device *drm, struct drm_file *drm_file)
 	xa_destroy(&file->contexts);
 	xa_destroy(&file->queues);
 	mutex_destroy(&file->store_lock);
-	put_pid(file->opener);
+	oac_client_close(file);
 	ida_free(&file->card->group_ids, file->group);
 	kfree(file);
 }
@@ -128,7 +136,22 @@ static int oac_file_mmap(struct file *filp, struct vm_area_struct *vma)
 	return drm_gem_mmap(filp, vma);
 }
 
-/* Two macros bring their own commas. */
+#ifndef OAC_HAS_DRM_SHOW_FDINFO
+/* DRM's own keys, then ours. */
+static void oac_file_show_fdinfo(struct seq_file *m, struct file *filp)
+{
+	struct drm_file *drm_file = filp->private_data;
+	struct oac_file *file = drm_file->driver_priv;
+	struct drm_printer p = drm_seq_file_printer(m);
+
+	drm_printf(&p, "drm-driver:\t%s\n", OAC_NAME);
+	drm_printf(&p, "drm-client-id:\t%llu\n", file->client.id);
+	drm_printf(&p, "drm-pdev:\t%s\n", pci_name(file->card->pdev));
+	oac_client_fdinfo(&p, drm_file);
+}
+#endif
+
+/* Some macros bring their own commas. */
 /* clang-format off */
 static const struct file_operations oac_fops = {
 	.owner = THIS_MODULE,
@@ -141,12 +164,18 @@ static const struct file_operations oac_fops = {
 	.llseek = noop_llseek,
 	.mmap = oac_file_mmap,
 	OAC_FOPS_FLAGS
+	OAC_FOPS_FDINFO
 };
 
 static const struct drm_driver oac_drm_driver = {
 	.driver_features = OAC_DRIVER_NODE | DRIVER_GEM | DRIVER_SYNCOBJ | DRIVER_SYNCOBJ_TIMELINE,
 	.open = oac_file_open,
 	.postclose = oac_file_close,
+	.prime_handle_to_fd = oac_prime_handle_to_fd,
+	.prime_fd_to_handle = drm_gem_prime_fd_to_handle,
+	.gem_prime_import = oac_prime_import,
+	.gem_prime_import_sg_table = oac_prime_import_sg_table,
+	OAC_DRIVER_FDINFO
 	.ioctls = oac_ioctls,
 	.num_ioctls = ARRAY_SIZE(oac_ioctls),
 	.fops = &oac_fops,
@@ -236,6 +265,8 @@ static void oac_card_release(struct drm_device *drm, void *unused)
 {
 	struct oac_card *card = to_oac_card(drm);
 
+	oac_local_fini(card);
+	mutex_destroy(&card->clients.lock);
 	ida_destroy(&card->context_ids);
 	ida_destroy(&card->queue_ids);
 	ida_destroy(&card->group_ids);
@@ -261,6 +292,11 @@ static struct oac_card *oac_card_alloc(struct pci_dev *pdev)
 	init_waitqueue_head(&card->admin.wait);
 	init_rwsem(&card->doorbell_lock);
 	INIT_LIST_HEAD(&card->bos);
+	oac_users_init(card);
+	oac_clients_init(card);
+	mutex_init(&card->local.scrub_lock);
+	mutex_init(&card->local.lock);
+	INIT_LIST_HEAD(&card->local.bos);
 	INIT_WORK(&card->lost_work, oac_card_lost_work);
 	ida_init(&card->context_ids);
 	ida_init(&card->queue_ids);
@@ -309,6 +345,7 @@ static int oac_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (err)
 		return err;
 	oac_submit_init(card);
+	oac_local_init(card);
 	err = oac_progress_init(card);
 	if (err)
 		goto err_pci;
@@ -326,6 +363,7 @@ static int oac_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = drm_dev_register(&card->drm, 0);
 	if (err)
 		goto err_silence;
+	oac_debugfs_add(card);
 	drm_info(&card->drm, "card %016llx, %u doorbells, %u interrupts\n", card->serial,
 		 card->doorbell_pages - 1, card->vector_count);
 	return 0;
@@ -347,12 +385,13 @@ err_pci:
 /*
  * Files may be open and mapped. The order: wake everybody with -ENODEV, wait until nobody is
  * inside drm_dev_enter(), stop the card, then take back what it could reach. Open files keep
- * memory only: their buffers stay readable, their doorbells have become dummy pages.
+ * memory only: their host buffers stay readable, doorbells and local memory become dummy pages.
  */
 static void oac_remove(struct pci_dev *pdev)
 {
 	struct oac_card *card = pci_get_drvdata(pdev);
 
+	oac_debugfs_remove(card);
 	oac_card_lose(card, NULL);
 	drm_dev_unplug(&card->drm);
 	oac_card_silence(card);
@@ -361,6 +400,7 @@ static void oac_remove(struct pci_dev *pdev)
 	oac_irq_wake_all(card);
 	oac_fence_fini(card);
 	oac_doorbell_revoke_all(card);
+	oac_local_revoke_all(card);
 	oac_bo_dma_unmap_all(card);
 	oac_admin_fini(card);
 	oac_progress_fini(card);
@@ -397,21 +437,24 @@ static int __init oac_module_init(void)
 	oac_wq = alloc_workqueue(OAC_NAME, WQ_UNBOUND, 0);
 	if (!oac_wq)
 		return -ENOMEM;
+	oac_debugfs_init();
 	err = pci_register_driver(&oac_pci_driver);
-	if (err)
+	if (err) {
+		oac_debugfs_fini();
 		destroy_workqueue(oac_wq);
+	}
 	return err;
 }
+module_init(oac_module_init);
 
 static void __exit oac_module_exit(void)
 {
 	pci_unregister_driver(&oac_pci_driver);
+	oac_debugfs_fini();
 	destroy_workqueue(oac_wq);
 	/* Whoever dropped the last reference to a fence may be on its way out of our code. */
 	synchronize_rcu();
 }
-
-module_init(oac_module_init);
 module_exit(oac_module_exit);
 
 MODULE_DESCRIPTION("Open accelerator card");

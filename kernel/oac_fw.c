@@ -225,6 +225,8 @@ static int oac_fw_bring_up(struct oac_card *card)
 		err = oac_admin_time_sync(card);
 	if (!err)
 		err = oac_telemetry_start(card, identify);
+	if (!err)
+		err = oac_local_start(card);
 	if (!err) {
 		mutex_lock(&card->lock);
 		card->identify = *identify;
@@ -276,20 +278,17 @@ void oac_fw_stop(struct oac_card *card)
 /* Some process with a context, in the caller's pid namespace. 0: none is known, or visible. */
 static pid_t oac_fw_holder(struct oac_card *card)
 {
-	struct drm_file *drm_file;
+	struct oac_client *client;
 	pid_t pid = 0;
 
-	mutex_lock(&card->drm.filelist_mutex);
-	list_for_each_entry(drm_file, &card->drm.filelist, lhead) {
-		struct oac_file *file = drm_file->driver_priv;
-
-		if (xa_empty(&file->contexts))
-			continue;
-		pid = pid_vnr(file->opener);
+	mutex_lock(&card->clients.lock);
+	list_for_each_entry(client, &card->clients.list, node) {
+		if (atomic64_read(&client->held[OAC_QUOTA_CONTEXTS]))
+			pid = pid_vnr(client->pid);
 		if (pid)
 			break;
 	}
-	mutex_unlock(&card->drm.filelist_mutex);
+	mutex_unlock(&card->clients.lock);
 	return pid;
 }
 
@@ -319,6 +318,7 @@ static int oac_fw_load(struct oac_card *card, const void *data, size_t size, u32
 	err = oac_card_is_lost(card) ? -ENODEV : oac_fw_claim(card);
 	if (!err) {
 		oac_hwmon_stop(card);
+		oac_local_stop(card);
 		oac_admin_disable(card);
 		err = oac_fw_finish(card, oac_fw_boot_host(card, &image, fail));
 	}

@@ -59,6 +59,7 @@ static struct oac_queue *oac_queue_new(struct oac_context *context,
 	queue->context = context;
 	INIT_LIST_HEAD(&queue->context_node);
 	INIT_LIST_HEAD(&queue->vector_node);
+	INIT_LIST_HEAD(&queue->usage_node);
 	init_waitqueue_head(&queue->wait);
 	queue->kernel_submit = args->flags & DRM_OAC_QUEUE_KERNEL_SUBMIT;
 	queue->depth = 1u << args->depth_log2;
@@ -125,6 +126,15 @@ static int oac_queue_create_on_card(struct oac_queue *queue,
 	return oac_admin_queue_create(card, queue->context->hw_id, &create);
 }
 
+/* Under the context lock: is there room for one more? Sets *limit if not. */
+static int oac_queue_charge(struct oac_context *context, u32 *limit)
+{
+	int err = oac_user_check_context(context->file->card, OAC_QUOTA_CONTEXT_QUEUES,
+					 context->queue_count, limit);
+
+	return err ?: oac_client_charge(context->file, OAC_QUOTA_QUEUES, limit);
+}
+
 /* Under the context lock. Makes the queue known to the card and to the context. */
 static int oac_queue_start(struct oac_queue *queue, const struct drm_oac_queue_create *args)
 {
@@ -152,6 +162,8 @@ static int oac_queue_start(struct oac_queue *queue, const struct drm_oac_queue_c
 		return err;
 	}
 	oac_queue_attach(queue);
+	oac_usage_start(queue);
+	context->queue_count++;
 	kref_get(&queue->ref);
 	list_add_tail(&queue->context_node, &context->queues);
 	oac_queue_count(card, 1);
@@ -172,6 +184,9 @@ void oac_queue_destroy(struct oac_queue *queue)
 	oac_queue_detach(queue);
 	oac_fence_cancel(queue);
 	wake_up_all(&queue->wait);
+	oac_usage_end(queue);
+	queue->context->queue_count--;
+	oac_client_uncharge(queue->context->file, OAC_QUOTA_QUEUES);
 	ida_free(&card->queue_ids, queue->hw_id);
 	oac_queue_count(card, -1);
 	oac_queue_put(queue);
@@ -187,8 +202,7 @@ static int oac_queue_check(struct oac_card *card, const struct drm_oac_queue_cre
 	if (args->flags & ~DRM_OAC_QUEUE_KERNEL_SUBMIT || args->pad)
 		return -EINVAL;
 	if (args->priority > OAC_PRIORITY_MAX || args->weight > OAC_WEIGHT_MAX ||
-	    !args->depth_log2 ||
-	    args->depth_log2 > OAC_FW_DEPTH_LOG2_MAX)
+	    !args->depth_log2 || args->depth_log2 > OAC_FW_DEPTH_LOG2_MAX)
 		return -EINVAL;
 	if (!IS_ALIGNED(args->sq_va | args->cq_va | args->tail_va, OAC_RING_ALIGN))
 		return -EINVAL;
@@ -220,7 +234,14 @@ static int oac_queue_create(struct oac_file *file, struct oac_context *context,
 	if (mutex_lock_killable(&context->lock)) {
 		err = -EINTR;
 	} else {
-		err = oac_queue_start(queue, args);
+		err = oac_queue_charge(context, &args->limit);
+		if (!err) {
+			err = oac_queue_start(queue, args);
+			if (err == -ENOSPC)
+				args->limit = DRM_OAC_LIMIT_CARD_QUEUES;
+			if (err)
+				oac_client_uncharge(file, OAC_QUOTA_QUEUES);
+		}
 		if (!err) {
 			args->queue = queue->id;
 			args->doorbell_offset =
@@ -244,6 +265,7 @@ int oac_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file *
 	struct oac_context *context;
 	int idx, err;
 
+	args->limit = DRM_OAC_LIMIT_NONE;
 	err = oac_queue_check(file->card, args);
 	if (err)
 		return err;

@@ -127,7 +127,9 @@ static int oac_store_check_bo(struct drm_device *drm, struct drm_gem_object *gem
 {
 	if (!IS_ALIGNED(offset, sizeof(__le64)) || offset >= gem->size)
 		return -EINVAL;
-	if (gem->dev != drm || !oac_bo_kernel_address(to_oac_bo(gem), offset))
+	/* Not what is imported, local, or the caller's own but read-only. */
+	if (gem->dev != drm || to_oac_bo(gem)->dir == DMA_TO_DEVICE ||
+	    !oac_bo_kernel_address(to_oac_bo(gem), offset))
 		return -EOPNOTSUPP;
 	return 0;
 }
