@@ -125,8 +125,8 @@ TEST_F(remove_driver, memory_of_every_kind_lets_go)
 {
 	constexpr std::size_t size = 16 * page;
 	std::uint64_t offset = 0;
-	auto *own = static_cast<char *>(mmap(nullptr, size, PROT_READ | PROT_WRITE,
-					     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	auto *own = static_cast<char *>(
+		mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 	drm_oac_bo_userptr user = {};
 
 	ASSERT_NE(own, MAP_FAILED);
@@ -169,8 +169,8 @@ TEST_F(remove_driver, memory_of_every_kind_lets_go)
 		ASSERT_NE(by_fd, MAP_FAILED);
 		*window->at<std::uint32_t>(page) = 42;
 		ASSERT_EQ(*static_cast<volatile std::uint32_t *>(by_fd), 0u);
-		ASSERT_EQ(*reinterpret_cast<volatile std::uint32_t *>(
-				  static_cast<char *>(by_fd) + page),
+		ASSERT_EQ(*reinterpret_cast<volatile std::uint32_t *>(static_cast<char *>(by_fd) +
+								      page),
 			  42u);
 	}
 	unbind();
@@ -184,8 +184,8 @@ TEST_F(remove_driver, memory_of_every_kind_lets_go)
 		EXPECT_EQ(*window->at<std::uint32_t>(page), 0u);
 		*window->at<std::uint32_t>(page) = 7;
 		EXPECT_EQ(*untouched->at<std::uint32_t>(page), 7u);
-		EXPECT_EQ(*reinterpret_cast<volatile std::uint32_t *>(
-				  static_cast<char *>(by_fd) + page),
+		EXPECT_EQ(*reinterpret_cast<volatile std::uint32_t *>(static_cast<char *>(by_fd) +
+								      page),
 			  7u);
 		munmap(by_fd, size);
 		close(local_fd);
