@@ -4,12 +4,12 @@
 // Tests with syncobjs, and with queues whose doorbell the kernel rings.
 #pragma once
 
-#include "device.hpp"
+#include "on_card.hpp"
 
 namespace oac::abi
 {
 
-class fenced_test : public queue_test
+class fenced_test : public card_test
 {
 protected:
 	/* A queue for the driver's doorbell, on zeroed rings. */

@@ -15,10 +15,7 @@ protected:
 	/* On the second word of the page: the first holds the queue. */
 	static constexpr std::uint64_t target_offset = word_offset + 64;
 
-	volatile std::uint64_t *target() const
-	{
-		return rings_->at<std::uint64_t>(target_offset);
-	}
+	volatile std::uint64_t *target() const { return rings_->at<std::uint64_t>(target_offset); }
 
 	/* A fence shows as signalled a moment before its callbacks have run. */
 	bool becomes(const volatile std::uint64_t *at, std::uint64_t value) const

@@ -72,10 +72,10 @@ TEST_F(submit, believes_the_card_and_not_the_ring)
 
 TEST_F(submit, its_doorbell_page_cannot_be_mapped)
 {
-	const auto made = make_kernel_queue();
+	const std::uint64_t most = dev().info().max_queues;
 
-	EXPECT_NE(made.queue, 0u);
-	for (std::uint64_t i = 0; i <= dev().info().max_queues; i++) {
+	make_kernel_queue();
+	for (std::uint64_t i = 0; i <= most; i++) {
 		EXPECT_FALSE(mapping(dev(), i * page, page).is_valid()) << i;
 		EXPECT_EQ(errno, EINVAL);
 	}
