@@ -111,7 +111,7 @@ TEST_F(submit, arms_one_interrupt_for_an_eventfd)
 
 	ASSERT_EQ(dev()(with), 0);
 	ASSERT_EQ(arm(made.queue, 0), 0);
-	EXPECT_EQ(poll(&poll_for, 1, 200), 0);
+	/* Not "nothing until then": with one vector, the admin queue's interrupts count too. */
 	write_nops(0, 1);
 	ASSERT_EQ(ring(made.queue, 1), 0);
 	ASSERT_EQ(poll(&poll_for, 1, 20000), 1);
