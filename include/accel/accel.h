@@ -165,7 +165,7 @@ ACCEL_API int accel_context_create(accel_device *device, accel_context **context
 ACCEL_API int accel_context_destroy(accel_context *context);
 
 /* What a context holds and has spent. */
-struct accel_context_usage {
+struct accel_usage {
 	uint64_t queues;
 	uint64_t maps;
 	uint64_t mapped_bytes;
@@ -174,7 +174,7 @@ struct accel_context_usage {
 	uint64_t commands;	/* completed */
 	uint64_t errors;	/* of these, failed */
 };
-ACCEL_API int accel_context_usage(accel_context *context, struct accel_context_usage *usage);
+ACCEL_API int accel_context_usage(accel_context *context, struct accel_usage *usage);
 
 /*
  * Zeroed host memory that cards can reach, on the card's NUMA node where known. size is rounded up

@@ -6,6 +6,7 @@
 #include "backend.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
 
@@ -38,6 +39,26 @@ public:
 	{
 		card_->context_destroy(context);
 	}
+	usage_reading context_usage(std::uint32_t) override { no_such("usage of contexts"); }
+	buffer_memory buffer_alloc_local(std::size_t) override { no_such("local buffers"); }
+	buffer_memory buffer_wrap(void *, std::size_t, bool) override { no_such("wrapped memory"); }
+	int buffer_export(const buffer_memory &) override { no_such("export"); }
+	buffer_memory buffer_import(int) override { no_such("import"); }
+	void queue_fence(std::uint32_t, std::uint32_t, int, std::uint64_t) override
+	{
+		no_such("fences");
+	}
+	int queue_sync_file(std::uint32_t, std::uint32_t) override { no_such("fences"); }
+	void follow_syncobj(const buffer_memory &, std::size_t, std::uint64_t, int,
+			    std::uint64_t) override
+	{
+		no_such("fences");
+	}
+	void follow_sync_file(const buffer_memory &, std::size_t, std::uint64_t, int) override
+	{
+		no_such("fences");
+	}
+	std::vector<client_reading> clients() override { no_such("clients"); }
 	buffer_memory buffer_alloc(std::size_t size) override
 	{
 		auto memory = watched([&] { return card_->allocate(size); });
@@ -99,6 +120,11 @@ public:
 	}
 
 private:
+	[[noreturn]] void no_such(const char *what) const
+	{
+		throw failure(EOPNOTSUPP, "card " + name() + ": no " + what +
+						  " without the kernel driver");
+	}
 	static host_memory &owned_by(const buffer_memory &memory) noexcept
 	{
 		return *reinterpret_cast<host_memory *>(memory.handle);

@@ -25,8 +25,13 @@ public:
 
 	std::uint32_t context_create() override;
 	void context_destroy(std::uint32_t context) noexcept override;
+	usage_reading context_usage(std::uint32_t context) override;
 
 	buffer_memory buffer_alloc(std::size_t size) override;
+	buffer_memory buffer_alloc_local(std::size_t size) override;
+	buffer_memory buffer_wrap(void *host, std::size_t size, bool is_read_only) override;
+	int buffer_export(const buffer_memory &memory) override;
+	buffer_memory buffer_import(int fd) override;
 	void buffer_free(const buffer_memory &memory) noexcept override;
 	void map(std::uint32_t context, const buffer_memory &memory, std::size_t offset,
 		 std::size_t size, std::uint64_t va, std::uint32_t flags) override;
@@ -40,6 +45,15 @@ public:
 		       queue_progress *progress) noexcept override;
 	int queue_event_fd(std::uint32_t queue) override;
 
+	void queue_fence(std::uint32_t queue, std::uint32_t count, int syncobj_fd,
+			 std::uint64_t point) override;
+	int queue_sync_file(std::uint32_t queue, std::uint32_t count) override;
+	void follow_syncobj(const buffer_memory &memory, std::size_t offset, std::uint64_t value,
+			    int syncobj_fd, std::uint64_t point) override;
+	void follow_sync_file(const buffer_memory &memory, std::size_t offset, std::uint64_t value,
+			      int sync_file_fd) override;
+
+	std::vector<client_reading> clients() override;
 	telemetry_reading telemetry() override;
 	std::size_t events(std::uint64_t from, std::span<event_reading> events) override;
 	void firmware_load(std::span<const std::byte> image, std::int64_t deadline) override;

@@ -154,6 +154,16 @@ void card::look() noexcept
 	try_call(DRM_IOCTL_OAC_INFO_GET, &request);
 }
 
+usage_reading card::context_usage(std::uint32_t)
+{
+	fail(EOPNOTSUPP, "read what a context used");
+}
+
+std::vector<client_reading> card::clients()
+{
+	fail(EOPNOTSUPP, "read who uses the card");
+}
+
 telemetry_reading card::telemetry()
 {
 	telemetry_reading reading;
