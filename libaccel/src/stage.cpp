@@ -289,8 +289,7 @@ int accel_stage_copy(accel_stage *stage, uint64_t destination, uint64_t source, 
 	return guard([&] {
 		accel::require(stage, "stage");
 		if (!accel::is_timeout(timeout))
-			throw failure(EINVAL,
-				      "accel_stage_copy: the timeout must not be negative");
+			throw failure(EINVAL, "accel_stage_copy: the timeout must not be negative");
 		if (size > UINT64_MAX - source || size > UINT64_MAX - destination)
 			throw failure(EINVAL, "accel_stage_copy: address and size are beyond the "
 					      "address space");

@@ -237,10 +237,10 @@ TEST(accelctl, json_on_every_error)
 	}
 }
 
-const char *const verbs[] = { "",	   "list",	 "info",       "status", "clients",
-			      "events",	   "copy-test",	 "fw",	       "fw load",
-			      "fw build",  "fw sign",	 "fw inspect", "fw verify",
-			      "fw keygen", "completion", "man",	       "version" };
+const char *const verbs[] = { "",	 "list",       "info",	    "status",	 "clients",
+			      "events",	 "copy-test",  "fw",	    "fw load",	 "fw build",
+			      "fw sign", "fw inspect", "fw verify", "fw keygen", "completion",
+			      "man",	 "version" };
 
 TEST(accelctl, help_of_every_verb_has_examples)
 {
