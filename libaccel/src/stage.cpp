@@ -229,15 +229,22 @@ void accel_stage::move(std::uint64_t to, std::uint64_t from, std::uint64_t size,
 	source.written = destination.written = 0;
 	source.done = destination.done = 0;
 	used = base + total;
+	const auto feed_both = [&] {
+		const bool has_moved = feed(source, from);
+		return feed(destination, to) || has_moved;
+	};
+	if (total == 0)
+		return;
+	feed_both();
+	/* So that a timeout of 0 is never enough, however fast the cards are. */
+	check_time(deadline);
 	for (;;) {
-		bool has_moved = feed(source, from);
-		has_moved |= feed(destination, to);
 		source.reap();
 		destination.reap();
 		if (destination.done == total * COMMANDS && source.done == total * COMMANDS)
 			return;
 		check_time(deadline);
-		if (!has_moved)
+		if (!feed_both())
 			sleep(deadline);
 	}
 }
