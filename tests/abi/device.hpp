@@ -46,6 +46,7 @@ public:
 	int operator()(drm_oac_context_create &arg) const;
 	int operator()(drm_oac_context_destroy &arg) const;
 	int operator()(drm_oac_bo_create &arg) const;
+	int operator()(drm_oac_bo_userptr &arg) const;
 	int operator()(drm_oac_map &arg) const;
 	int operator()(drm_oac_unmap &arg) const;
 	int operator()(drm_oac_queue_create &arg) const;
@@ -92,6 +93,7 @@ protected:
 	void SetUp() override;
 	node open() const;
 	const node &dev() const { return *dev_; }
+	const std::string &path() const { return path_; }
 
 private:
 	std::string path_;
