@@ -53,8 +53,8 @@ void expect_success(const accel_completion *done, int count)
 
 /* A card, source and destination. */
 struct copier {
-	copier(unsigned index, std::size_t bytes)
-		: on(card_in_process(index)), from(on.make_buffer(bytes)), to(destination(bytes)),
+	copier(const std::string &card_name, std::size_t bytes)
+		: on(card_name), from(on.make_buffer(bytes)), to(destination(bytes)),
 		  queue(on.make_queue(ACCEL_QUEUE_ONE_THREAD)), size(bytes)
 	{
 	}
@@ -97,7 +97,7 @@ public:
 	copiers(unsigned cards, std::size_t size)
 	{
 		for (unsigned i = 0; i < cards; i++)
-			all_.push_back(std::make_unique<copier>(i, size));
+			all_.push_back(std::make_unique<copier>(card_in_process(i), size));
 		pin_threads("oac-card0", CARD);
 		if (cards > 1)
 			pin_threads("oac-card1", HOST);
@@ -129,7 +129,7 @@ class list_copier
 {
 public:
 	explicit list_copier(bool is_scattered)
-		: inside_(0, PIECES * PIECE * 2), is_scattered_(is_scattered)
+		: inside_(card_in_process(), PIECES * PIECE * 2), is_scattered_(is_scattered)
 	{
 		pin_cards_in_process(CARD);
 	}
@@ -169,6 +169,27 @@ private:
 
 	copier inside_;
 	bool is_scattered_;
+};
+
+class waiter
+{
+public:
+	waiter() : inside_(chosen_card(), SIZE) { pin_cards_in_process(CARD); }
+	void run(unsigned batch, long n)
+	{
+		for (long done = 0; done < n; done += batch) {
+			for (unsigned i = 0; i < batch; i++)
+				check(accel_queue_copy(inside_.queue.get(), inside_.to.address,
+						       inside_.from.address, SIZE, i));
+			check(accel_queue_submit(inside_.queue.get()));
+			while (inside_.is_busy())
+				inside_.wait();
+		}
+	}
+
+private:
+	static constexpr std::size_t SIZE = std::size_t{ 1 } << 20;
+	copier inside_;
 };
 
 class half
@@ -238,6 +259,18 @@ figure copy_scattered()
 figure copy_in_one()
 {
 	return copy_list("copy_256KiB", false);
+}
+
+figure copy_waited(unsigned batch)
+{
+	figure made;
+	made.name = "copy_waited_batch" + std::to_string(batch);
+	made.make = [batch]() -> body {
+		return [state = std::make_shared<waiter>(), batch](long n) {
+			state->run(batch, n);
+		};
+	};
+	return made;
 }
 
 figure host_half(bool is_copy)

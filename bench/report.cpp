@@ -39,6 +39,7 @@ json to_json(const row &of)
 	made["goal"] = number_or_null(of.goal);
 	made["stretch"] = number_or_null(of.stretch);
 	made["goal_is"] = of.is_at_least ? "at least" : "at most";
+	made["goal_on"] = "ratio";
 	made["met"] = of.met ? json(*of.met) : json(nullptr);
 	made["clean_pairs"] = of.clean_pairs;
 	made["dropped_pairs"] = of.dropped_pairs;

@@ -177,8 +177,8 @@ std::vector<benchmark> counted_only()
 	}
 	add(6, noop_polled("", chosen_card));
 	add(6, noop_deep("", chosen_card));
-	add(6, noop_waited(1));
-	add(6, noop_waited(32));
+	add(6, copy_waited(1));
+	add(6, copy_waited(32));
 	add(7, noop_inline_many(1, 1));
 	add(7, noop_inline_many(8, 16));
 	add(11, host_half(false));

@@ -3,8 +3,10 @@
 //
 // What the kernel's paths cost, measured in a guest: the driver's submission and interrupt paths
 // (goals 13, 14), and beside them in the same boot DRM_IOCTL_VERSION and an emulated NVMe drive.
-// Leaves marks for count_plugin.c around what counts, and prints one line per measurement in the
-// order of the plugin's lines: "G NAME OPERATIONS REPETITIONS". Raw ioctls: no library in between.
+// Leaves marks for count_plugin.c around what counts; the plugin writes one number per sample, and this
+// program a line per measurement, in the same order: "G NAME OPERATIONS SAMPLES", and before it, where
+// sleeping is part of what is measured, "V" and a 1 for each sample that slept until the device's
+// interrupt and had no timer's beside it. Raw ioctls: no library in between.
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +19,7 @@
 #include <glob.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <drm/oac_accel.h>
@@ -36,33 +39,90 @@
 namespace
 {
 
-constexpr int REPETITIONS = 7;
+constexpr int SAMPLES = 9;
+constexpr int WAITS = 150;
 constexpr int WARM_UP = 2;
 
-/* once marks what counts by itself. */
+void announce(const char *name, int operations, int samples)
+{
+	printf("G %s %d %d\n", name, operations, samples);
+	fflush(stdout);
+}
+
+/* n times once, whose marks are its own. */
 void measure_marked(const char *name, int n, int operations, const std::function<void()> &once)
 {
-	for (int repetition = -WARM_UP; repetition < REPETITIONS; repetition++) {
+	for (int sample = 0; sample < WARM_UP + SAMPLES; sample++) {
 		for (int i = 0; i < n; i++)
 			once();
 		MARK_LINE();
 	}
-	printf("G %s %d %d\n", name, n * operations, REPETITIONS);
-	fflush(stdout);
+	announce(name, n * operations, WARM_UP + SAMPLES);
 }
 
 template <typename Once>
 void measure(const char *name, int n, int operations, Once once)
 {
-	for (int repetition = -WARM_UP; repetition < REPETITIONS; repetition++) {
+	for (int sample = 0; sample < WARM_UP + SAMPLES; sample++) {
 		MARK_BEGIN();
 		for (int i = 0; i < n; i++)
 			once();
 		MARK_END();
 		MARK_LINE();
 	}
-	printf("G %s %d %d\n", name, n * operations, REPETITIONS);
-	fflush(stdout);
+	announce(name, n * operations, WARM_UP + SAMPLES);
+}
+
+/* Taken so far, on all cores, by whom a line of /proc/interrupts names. */
+long interrupts(const char *who)
+{
+	FILE *file = fopen("/proc/interrupts", "re");
+	char line[4096];
+	long sum = 0;
+	while (file && fgets(line, sizeof(line), file)) {
+		if (!strstr(line, who))
+			continue;
+		char *at = strchr(line, ':');
+		for (char *end = at ? at + 1 : nullptr; end;) {
+			char *from = end;
+			const long count = strtol(from, &end, 10);
+			if (end == from)
+				break;
+			sum += count;
+		}
+	}
+	if (file)
+		fclose(file);
+	return sum;
+}
+
+/* How often this thread has given up its core. */
+long sleeps()
+{
+	rusage usage{};
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_nvcsw;
+}
+
+/* Each time a sample of its own. who: whose interrupt must come. */
+template <typename Once>
+void measure_waits(const char *name, int operations, const char *who, Once once)
+{
+	std::string valid;
+	for (int sample = 0; sample < WARM_UP + WAITS; sample++) {
+		const long theirs = interrupts(who), timers = interrupts("LOC:");
+		const long slept = sleeps();
+		MARK_BEGIN();
+		once();
+		MARK_END();
+		MARK_LINE();
+		const bool has_slept = sleeps() > slept;
+		const bool is_valid = sample >= WARM_UP && has_slept &&
+				      interrupts(who) > theirs && interrupts("LOC:") == timers;
+		valid += is_valid ? '1' : '0';
+	}
+	printf("V %s\n", valid.c_str());
+	announce(name, operations, WARM_UP + WAITS);
 }
 
 void nvme_passthrough()
@@ -72,7 +132,7 @@ void nvme_passthrough()
 		printf("S nvme: no drive (%s)\n", strerror(errno));
 		return;
 	}
-	measure("nvme_flush_ioctl", 100, 1, [&] {
+	measure_waits("nvme_flush_ioctl", 1, "nvme", [&] {
 		nvme_passthru_cmd flush{};
 		flush.nsid = 1;
 		if (ioctl(block, NVME_IOCTL_IO_CMD, &flush) != 0)
@@ -115,33 +175,11 @@ void nvme_uring(unsigned batch)
 		printf("S nvme_uring: no passthrough\n");
 		return;
 	}
-	measure(("nvme_uring_flush_" + std::to_string(batch)).c_str(), 50, static_cast<int>(batch),
-		[&] { flush_batch(&ring, character, batch); });
+	measure_waits(("nvme_uring_flush_" + std::to_string(batch)).c_str(),
+		      static_cast<int>(batch), "nvme",
+		      [&] { flush_batch(&ring, character, batch); });
 	io_uring_queue_exit(&ring);
 	close(character);
-}
-
-/* Taken so far by the driver, on all cores. */
-long interrupts()
-{
-	FILE *file = fopen("/proc/interrupts", "re");
-	char line[4096];
-	long sum = 0;
-	while (file && fgets(line, sizeof(line), file)) {
-		if (!strstr(line, "oac"))
-			continue;
-		char *at = strchr(line, ':');
-		for (char *end = at ? at + 1 : nullptr; end;) {
-			char *from = end;
-			const long count = strtol(from, &end, 10);
-			if (end == from)
-				break;
-			sum += count;
-		}
-	}
-	if (file)
-		fclose(file);
-	return sum;
 }
 
 void drm_frame(int node)
@@ -156,15 +194,12 @@ void drm_frame(int node)
 /* From the entry in the ring to the waiter awake, by interrupt. */
 void waited(guest::queue &queue, const char *name, unsigned batch)
 {
-	const long before = interrupts();
-	measure(name, 20, static_cast<int>(batch), [&] {
+	measure_waits(name, static_cast<int>(batch), "oac", [&] {
 		queue.write(batch, true);
 		queue.submit();
 		queue.wait_ioctl();
 		queue.reap();
 	});
-	printf("I %s %ld interrupts in %d waits\n", name, interrupts() - before,
-	       20 * (REPETITIONS + WARM_UP));
 }
 
 /* The ioctl alone; completions come unmarked. */
@@ -197,7 +232,7 @@ void kernel_queue(int node)
 	waited(queue, "submit_wait_32", 32);
 	if (!queue.make_syncobj())
 		return;
-	measure("submit_fence_wait_1", 20, 1, [&] {
+	measure_waits("submit_fence_wait_1", 1, "oac", [&] {
 		queue.write(1, true);
 		queue.submit_and_fence();
 		queue.wait_syncobj();
