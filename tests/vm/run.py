@@ -51,6 +51,7 @@ TEST_DATA = ("digits.csv.gz",)
 FIRMWARE = ("firmware/*.bin", "firmware/*.fw", "firmware/*.img",
             "firmware/*.oacfw")
 FIRMWARE_DIR = "lib/firmware/oac"
+EXTRA_MODULES = ("vgem",)         # an importer and exporter of dma-bufs
 
 HOST_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin:/bin"
 
@@ -210,7 +211,8 @@ def add_modules(image, root, release, ours, scratch, extra):
     source = root / "usr/lib/modules" / release
     target = scratch / "lib/modules" / release
     depends = output_of(host_program("modinfo"), "-F", "depends", str(ours))
-    names = set(filter(None, depends.strip().split(","))) | set(extra)
+    names = set(filter(None, depends.strip().split(","))) | \
+        set(EXTRA_MODULES) | set(extra)
     for path in module_closure(source, names):
         plain = target / re.sub(r"\.ko\..*", ".ko", path)
         plain.parent.mkdir(parents=True, exist_ok=True)
