@@ -162,7 +162,7 @@ struct queue_on_card {
 class shared_queue
 {
 public:
-	shared_queue() : inside_(0) {}
+	explicit shared_queue(unsigned index) : inside_(0, index) {}
 	void run(long n)
 	{
 		for (long done = 0; done < n; done += BATCH) {
@@ -265,6 +265,7 @@ figure noop_waited(unsigned batch)
 		       [batch](queue_on_card &queue, long n) { queue.wait_batches(batch, n); });
 }
 
+/* Figures of one benchmark live side by side, and who has taken a card has it alone: one card each. */
 figure noop_one_queue(unsigned threads)
 {
 	figure made;
@@ -272,14 +273,14 @@ figure noop_one_queue(unsigned threads)
 		made.name = "one_queue_1_thread";
 		made.of = unit::millions;
 		made.make = []() -> body {
-			return [queue = std::make_shared<shared_queue>()](long n) {
+			return [queue = std::make_shared<shared_queue>(1)](long n) {
 				queue->run(n);
 			};
 		};
 		return made;
 	}
 	return over_two_threads("one_queue_2_threads", [] {
-		auto queue = std::make_shared<shared_queue>();
+		auto queue = std::make_shared<shared_queue>(2);
 		const body run = [queue](long n) { queue->run(n); };
 		return std::pair<body, body>(run, run);
 	});

@@ -40,7 +40,7 @@ namespace
 {
 
 constexpr int SAMPLES = 9;
-constexpr int WAITS = 150;
+constexpr int WAITS = 400;
 constexpr int WARM_UP = 2;
 
 void announce(const char *name, int operations, int samples)
