@@ -116,8 +116,7 @@ inline_card::inline_card(unsigned index)
 	if (!card_)
 		throw std::runtime_error("emulated card " + std::to_string(index) +
 					 " is not running in this process");
-	const auto take =
-		emulator_function<decltype(&accel_emu_card_take)>("accel_emu_card_take");
+	const auto take = emulator_function<decltype(&accel_emu_card_take)>("accel_emu_card_take");
 	if (const int result = take(card_); result != 0)
 		throw std::runtime_error("emulated card " + std::to_string(index) +
 					 " cannot be taken: " + strerror(-result));

@@ -80,8 +80,7 @@ public:
 	bool step() const { return step_(card_) != 0; }
 	void work() const
 	{
-		while (step()) {
-		}
+		while (step()) {}
 	}
 
 private:

@@ -78,8 +78,8 @@ struct copier {
 	int wait()
 	{
 		accel_completion done[OUTSTANDING];
-		const int count = check(accel_queue_wait(queue.get(), done, OUTSTANDING,
-							 ACCEL_TIMEOUT_DEFAULT));
+		const int count = check(
+			accel_queue_wait(queue.get(), done, OUTSTANDING, ACCEL_TIMEOUT_DEFAULT));
 		expect_success(done, count);
 		return count;
 	}
@@ -140,8 +140,8 @@ public:
 			check(accel_queue_submit(inside_.queue.get()));
 			accel_completion done[PIECES];
 			for (int got = 0; got < wanted;) {
-				const int count = check(
-					accel_queue_reap(inside_.queue.get(), done, PIECES));
+				const int count =
+					check(accel_queue_reap(inside_.queue.get(), done, PIECES));
 				expect_success(done, count);
 				if (count == 0)
 					relax();

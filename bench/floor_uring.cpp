@@ -20,9 +20,8 @@ class uring
 public:
 	uring()
 	{
-		int error = io_uring_queue_init(SIZE, &ring_,
-						IORING_SETUP_SINGLE_ISSUER |
-							IORING_SETUP_DEFER_TASKRUN);
+		int error = io_uring_queue_init(
+			SIZE, &ring_, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
 		if (error == -EINVAL)
 			error = io_uring_queue_init(SIZE, &ring_, 0);
 		if (error < 0)
@@ -40,8 +39,7 @@ public:
 		io_uring_submit_and_wait(&ring_, batch);
 		io_uring_cqe *completion;
 		unsigned head, count = 0;
-		io_uring_for_each_cqe(&ring_, head, completion)
-			count++;
+		io_uring_for_each_cqe(&ring_, head, completion) count++;
 		io_uring_cq_advance(&ring_, count);
 	}
 

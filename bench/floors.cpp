@@ -45,8 +45,7 @@ void run_batches(bare_ring &ring, unsigned batch, long n)
 		ring.work();
 		std::uint64_t id;
 		for (unsigned i = 0; i < batch; i++)
-			while (!ring.reap(id)) {
-			}
+			while (!ring.reap(id)) {}
 	}
 }
 
@@ -185,8 +184,8 @@ figure ring_published_tail(unsigned depth)
 					const long room = depth - (written - reaped);
 					if (room >= depth / 4 && written < n) {
 						for (long i = 0; i < room && written < n; i++)
-							ring->write(
-								static_cast<std::uint64_t>(written++));
+							ring->write(static_cast<std::uint64_t>(
+								written++));
 						ring->ring();
 					}
 					const std::uint32_t got = ring->reap_published(sum);

@@ -246,9 +246,9 @@ std::vector<pair_of_one> take_pairs(const benchmark &which, const effort &with)
 
 bool needs_two_cores(const benchmark &which)
 {
-	return which.ours.needs_two_cores ||
-	       std::ranges::any_of(which.peers,
-				   [](const peer &over) { return over.floor.needs_two_cores; });
+	return which.ours.needs_two_cores || std::ranges::any_of(which.peers, [](const peer &over) {
+		       return over.floor.needs_two_cores;
+	       });
 }
 
 } // namespace

@@ -131,7 +131,9 @@ void count_no_longer(pid_t process)
 	std::erase(helpers, process);
 }
 
-watch_others::watch_others() : begin_(now_ns()), all_(all_busy()), ours_(ours_busy()) {}
+watch_others::watch_others() : begin_(now_ns()), all_(all_busy()), ours_(ours_busy())
+{
+}
 
 double watch_others::load() const
 {

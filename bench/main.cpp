@@ -54,8 +54,8 @@ struct options {
 bool is_wanted(const std::string &name, const std::vector<std::string> &only)
 {
 	return only.empty() || std::ranges::any_of(only, [&](const std::string &prefix) {
-		return name.starts_with(prefix);
-	});
+		       return name.starts_with(prefix);
+	       });
 }
 
 void list()

@@ -56,17 +56,24 @@ struct inline_queue {
 	queue_ptr queue;
 	inline_card taken;
 
+	/* As short as it can be: every instruction of it counts against the library. */
 	void run(unsigned batch, long n)
 	{
+		accel_queue *const on_it = queue.get();
+		accel_completion completions[AT_ONCE];
 		for (long done = 0; done < n; done += batch) {
-			write_nops(queue.get(), batch);
-			taken.step();
-			for (unsigned got = 0; got < batch;) {
-				const int count = reap(queue.get());
-				got += static_cast<unsigned>(count);
-				if (count == 0)
-					taken.step();
+			int wrong = 0;
+			for (unsigned i = 0; i < batch; i++)
+				wrong |= accel_queue_nop(on_it, i);
+			wrong |= accel_queue_submit(on_it);
+			for (int left = static_cast<int>(batch); left > 0;) {
+				taken.step();
+				const int count = accel_queue_reap(on_it, completions, left);
+				wrong |= count;
+				left -= count;
 			}
+			if (wrong < 0) [[unlikely]]
+				give_up(wrong);
 		}
 	}
 };
@@ -81,28 +88,37 @@ public:
 			cards_.emplace_back(card_in_process(i));
 			for (unsigned j = 0; j < queues; j++)
 				places_.push_back(
-					{ cards_.back().make_queue(ACCEL_QUEUE_ONE_THREAD), i });
+					{ cards_.back().make_queue(ACCEL_QUEUE_ONE_THREAD),
+					  nullptr });
 		}
-		for (unsigned i = 0; i < cards; i++)
+		for (unsigned i = 0; i < cards; i++) {
 			taken_.push_back(std::make_unique<inline_card>(i));
+			for (unsigned j = 0; j < queues; j++)
+				places_[i * queues + j].taken = taken_.back().get();
+		}
 	}
 	void run(long n)
 	{
+		accel_completion done;
 		for (; n > 0; n--) {
 			const place &at = places_[next_];
 			next_ = next_ + 1 == places_.size() ? 0 : next_ + 1;
-			const inline_card &its_card = *taken_[at.card];
-			write_nops(at.queue.get(), 1);
-			its_card.step();
-			while (reap(at.queue.get()) == 0)
-				its_card.step();
+			int wrong = accel_queue_nop(at.queue.get(), 1);
+			wrong |= accel_queue_submit(at.queue.get());
+			int count;
+			do {
+				at.taken->step();
+				count = accel_queue_reap(at.queue.get(), &done, 1);
+			} while (count == 0);
+			if ((wrong | count) < 0) [[unlikely]]
+				give_up(wrong | count);
 		}
 	}
 
 private:
 	struct place {
 		queue_ptr queue;
-		unsigned card;
+		const inline_card *taken;
 	};
 	std::vector<card> cards_;
 	std::vector<place> places_;
@@ -151,9 +167,8 @@ struct queue_on_card {
 		for (long done = 0; done < n; done += batch) {
 			write_nops(queue.get(), batch);
 			for (unsigned got = 0; got < batch;)
-				got += static_cast<unsigned>(
-					check(accel_queue_wait(queue.get(), completions, AT_ONCE,
-							       ACCEL_TIMEOUT_DEFAULT)));
+				got += static_cast<unsigned>(check(accel_queue_wait(
+					queue.get(), completions, AT_ONCE, ACCEL_TIMEOUT_DEFAULT)));
 		}
 	}
 };
@@ -194,9 +209,7 @@ figure over_state(std::string name, std::function<std::shared_ptr<State>()> make
 {
 	figure made;
 	made.name = std::move(name);
-	made.make = [=]() -> body {
-		return [run, state = make()](long n) { run(*state, n); };
-	};
+	made.make = [=]() -> body { return [run, state = make()](long n) { run(*state, n); }; };
 	return made;
 }
 

@@ -95,8 +95,7 @@ figure list_cards()
 
 figure list_and_open()
 {
-	return on_served_cards("list_open_first_command", &served_cards::list,
-			       &served_cards::open);
+	return on_served_cards("list_open_first_command", &served_cards::list, &served_cards::open);
 }
 
 figure list_bound_and_1ms()

@@ -106,8 +106,8 @@ static void on_translate(struct qemu_plugin_tb *block, void *userdata)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_mark, NO_REGISTERS,
 							       (void *)(uintptr_t)tag);
 		else
-			qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, INLINE_ADD,
-									    count, 1);
+			qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, INLINE_ADD, count,
+									    1);
 	}
 }
 

@@ -117,8 +117,8 @@ void measure_waits(const char *name, int operations, const char *who, Once once)
 		MARK_END();
 		MARK_LINE();
 		const bool has_slept = sleeps() > slept;
-		const bool is_valid = sample >= WARM_UP && has_slept &&
-				      interrupts(who) > theirs && interrupts("LOC:") == timers;
+		const bool is_valid = sample >= WARM_UP && has_slept && interrupts(who) > theirs &&
+				      interrupts("LOC:") == timers;
 		valid += is_valid ? '1' : '0';
 	}
 	printf("V %s\n", valid.c_str());
