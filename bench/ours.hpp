@@ -21,7 +21,10 @@ figure copy_on_cards(unsigned cards, std::size_t size);
 /* 64 pieces of 4 KiB, scattered, in one submission; and the same in one piece. */
 figure copy_scattered();
 figure copy_in_one();
-/* On the chosen card, batches of copies that take longer than a wait polls: it has to sleep. */
+/*
+ * On the chosen card: batches of no-ops behind a copy that takes longer than a wait polls, so that
+ * accel_queue_wait() has to sleep.
+ */
 figure copy_waited(unsigned batch);
 /* Host's half only, for counting: copies between mapped buffers, or no-ops, pushed and reaped. */
 figure host_half(bool is_copy);
