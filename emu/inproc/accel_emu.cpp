@@ -18,7 +18,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <system_error>
 #include <thread>
@@ -37,18 +39,34 @@ static constexpr unsigned POLL_US = 20;
 
 static std::atomic<unsigned> running_cards;
 
+/* Cards by index, for accel_emu_card_find(): the last one started under each. */
+static std::mutex started_lock;
+static std::map<unsigned, accel_emu_card *> started;
+
 struct accel_emu_card {
 	server shell;
 	std::thread thread;
 
-	accel_emu_card(const oac::emu::card_config &config,
-		       const oac::vfio_user::server_options &options)
-		: shell(config, options)
-	{
-		running_cards++;
-	}
-	~accel_emu_card() { running_cards--; }
+	accel_emu_card(unsigned index, const oac::emu::card_config &config,
+		       const oac::vfio_user::server_options &options);
+	~accel_emu_card();
 };
+
+accel_emu_card::accel_emu_card(unsigned index, const oac::emu::card_config &config,
+			       const oac::vfio_user::server_options &options)
+	: shell(config, options)
+{
+	const std::lock_guard lock(started_lock);
+	started[index] = this;
+	running_cards++;
+}
+
+accel_emu_card::~accel_emu_card()
+{
+	const std::lock_guard lock(started_lock);
+	std::erase_if(started, [&](const auto &item) { return item.second == this; });
+	running_cards--;
+}
 
 /* 0 if ACCEL_EMU_LMEM_MIB is not usable; says why. */
 static std::uint64_t lmem_mib()
@@ -124,7 +142,7 @@ static int start(unsigned index, int *fd, accel_emu_card **card)
 	/* Looking at doorbells pays while there is a core to spare for it. */
 	const bool has_core = running_cards + 1 < std::thread::hardware_concurrency();
 	auto made = std::make_unique<accel_emu_card>(
-		make_config(index, mib),
+		index, make_config(index, mib),
 		oac::vfio_user::server_options{ "card " + std::to_string(index),
 						has_core ? POLL_US : 0 });
 	made->shell.adopt(std::move(ours));
@@ -157,4 +175,26 @@ EXPORTED void accel_emu_card_stop(struct accel_emu_card *card)
 	card->shell.stop();
 	card->thread.join();
 	delete card;
+}
+
+EXPORTED struct accel_emu_card *accel_emu_card_find(unsigned index)
+{
+	const std::lock_guard lock(started_lock);
+	const auto found = started.find(index);
+	return found == started.end() ? nullptr : found->second;
+}
+
+EXPORTED int accel_emu_card_take(struct accel_emu_card *card)
+{
+	return card->shell.park() ? 0 : -EBUSY;
+}
+
+EXPORTED int accel_emu_card_step(struct accel_emu_card *card)
+{
+	return card->shell.step();
+}
+
+EXPORTED void accel_emu_card_give(struct accel_emu_card *card)
+{
+	card->shell.unpark();
 }

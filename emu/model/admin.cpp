@@ -84,15 +84,11 @@ void admin::reset()
 {
 	enabled_ = false;
 	error_ = false;
+	turns_.reset();
 	live_.clear();
 	queues_.clear();
 	contexts_.clear();
 	host_ns_ = 0;
-}
-
-bool admin::has_work() const
-{
-	return enabled_ && !error_ && board_.doorbells.load<std::uint32_t>(OAC_DB_SQ_TAIL) != head_;
 }
 
 void admin::step()
@@ -283,6 +279,7 @@ outcome admin::queue_create(const oac_admin_cmd &cmd)
 		queues_.resize(arg.queue_id + 1u);
 	queues_[arg.queue_id] = std::make_unique<queue>(board_, *in, arg);
 	live_.push_back(queues_[arg.queue_id].get());
+	turns_.add(*live_.back());
 	return {};
 }
 
@@ -296,6 +293,7 @@ outcome admin::queue_destroy(const oac_admin_cmd &cmd)
 	}
 	if (!find_queue(arg.queue_id))
 		return failed(OAC_ST_BAD_QUEUE);
+	turns_.remove(*find_queue(arg.queue_id));
 	std::erase(live_, find_queue(arg.queue_id));
 	queues_[arg.queue_id].reset();
 	return {};

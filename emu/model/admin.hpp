@@ -17,6 +17,7 @@
 #include "context.hpp"
 #include "outcome.hpp"
 #include "queue.hpp"
+#include "scheduler.hpp"
 
 namespace oac::emu
 {
@@ -24,7 +25,10 @@ namespace oac::emu
 class admin
 {
 public:
-	explicit admin(board &on, std::uint64_t serial) : board_(on), serial_(serial) {}
+	admin(board &on, scheduler &turns, std::uint64_t serial)
+		: board_(on), turns_(turns), serial_(serial)
+	{
+	}
 
 	/* ADMIN_CONTROL: starts with empty rings, stops; objects stay. */
 	void enable(std::uint64_t sq, std::uint64_t cq, std::uint32_t depth);
@@ -34,7 +38,11 @@ public:
 
 	bool is_enabled() const { return enabled_; }
 	bool has_error() const { return error_; }
-	bool has_work() const;
+	bool has_work() const
+	{
+		return enabled_ && !error_ &&
+		       board_.doorbells.load<std::uint32_t>(OAC_DB_SQ_TAIL) != head_;
+	}
 	/* One command. */
 	void step();
 
@@ -64,6 +72,7 @@ private:
 	const oac_fw_manifest &limits() const { return board_.running->manifest; }
 
 	board &board_;
+	scheduler &turns_;
 	const std::uint64_t serial_;
 	bool enabled_ = false, error_ = false;
 	std::uint64_t sq_ = 0, cq_ = 0;

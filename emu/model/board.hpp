@@ -57,6 +57,7 @@ public:
 	event_log events;
 	sensors sense;
 	compute::engine engine;
+	std::uint64_t time_ns = 0; /* at the last tick: good enough to see what is due */
 	std::uint64_t signal_epoch = 0; /* moves when a SIGNAL may have released a WAIT */
 };
 

@@ -21,6 +21,15 @@
 namespace oac::emu
 {
 
+namespace
+{
+
+/* Sensors are looked at no less often than this while there is work. */
+constexpr std::uint64_t SENSORS_NS = 250000000;
+constexpr std::int64_t ADMIN_COST = std::int64_t{ 1 } << 14;
+
+} // namespace
+
 struct card::impl {
 	impl(const card_config &config, card_port &port);
 
@@ -32,16 +41,17 @@ struct card::impl {
 	const bool shared_doorbells;
 	board base;
 	boot_rom rom;
+	scheduler turns;
 	admin control;
 	registers regs;
 	config_space config;
-	scheduler turns;
-	std::uint64_t next_tick_ns = 0; /* sensors */
+	std::uint64_t next_sensors_ns = 0;
+	std::int64_t cost = 0; /* of the last step */
 };
 
 card::impl::impl(const card_config &how, card_port &port)
 	: shared_doorbells(how.shared_doorbells), base(how, port), rom(base, how),
-	  control(base, how.serial), regs(base, rom, control, how),
+	  control(base, turns, how.serial), regs(base, rom, control, how),
 	  config({ OAC_BAR_REGS_SIZE, base.lmem.size(), base.doorbells.size() }, how.serial)
 {
 }
@@ -170,7 +180,6 @@ void card::impl::reset_function()
 {
 	base.update_sensors();
 	control.reset();
-	turns.reset();
 	rom.reset();
 	regs.reset();
 	regs.count_reset();
@@ -201,22 +210,37 @@ bool card::step()
 {
 	impl &all = *impl_;
 
-	if (all.rom.is_busy()) {
-		all.rom.step();
-		return true;
-	}
-	if (all.rom.state() != OAC_STATE_RUNNING)
-		return false;
-	const std::uint64_t now = all.base.clock_ns();
-	if (now >= all.next_tick_ns) {
-		all.base.update_sensors();
-		all.next_tick_ns = all.base.sense.next_tick_ns().value_or(now + scheduler::TICK_NS);
-	}
-	if (all.control.has_work()) {
+	if (all.rom.state() != OAC_STATE_RUNNING) [[unlikely]] {
+		const bool is_busy = all.rom.is_busy();
+		if (is_busy)
+			all.rom.step();
+		all.cost = is_busy ? step_budget::UNITS : 0;
+	} else if (all.control.has_work()) {
 		all.control.step();
-		return true;
+		all.cost = ADMIN_COST;
+	} else {
+		all.cost = all.turns.run_one();
 	}
-	return all.turns.run_one(all.control.live(), now);
+	return all.cost != 0;
+}
+
+void card::tick()
+{
+	impl &all = *impl_;
+
+	if (all.rom.state() != OAC_STATE_RUNNING)
+		return;
+	all.base.time_ns = all.base.clock_ns();
+	if (all.base.time_ns < all.next_sensors_ns)
+		return;
+	all.base.update_sensors();
+	all.next_sensors_ns =
+		all.base.sense.next_tick_ns().value_or(all.base.time_ns + SENSORS_NS);
+}
+
+std::uint64_t card::step_cost() const
+{
+	return static_cast<std::uint64_t>(impl_->cost);
 }
 
 std::optional<std::uint64_t> card::next_event_ns() const
@@ -234,11 +258,10 @@ std::optional<std::uint64_t> card::next_event_ns() const
 
 bool card::impl::has_doorbell_work()
 {
-	const std::uint64_t now = base.clock_ns();
 	const auto live = control.live();
 
 	return rom.is_busy() || control.has_work() ||
-	       std::any_of(live.begin(), live.end(), [&](queue *each) { return each->poll(now); });
+	       std::any_of(live.begin(), live.end(), [&](queue *each) { return each->poll(); });
 }
 
 void card::impl::set_asleep(std::uint32_t value)

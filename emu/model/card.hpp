@@ -43,7 +43,8 @@ public:
 	/*
 	 * Host memory at a bus address, as far as it is directly reachable: the span starts at
 	 * addr and is at most length long (shorter where the mapping ends), empty if the range is
-	 * not directly reachable. Valid until the shell changes its DMA maps, never across step().
+	 * not directly reachable. Valid as long as window_epoch stands still, or else for the step
+	 * in which it was given out: an end of it waits for the end of the step.
 	 */
 	virtual std::span<std::byte> dma_window(std::uint64_t addr, std::uint64_t length,
 						access kind) = 0;
@@ -53,6 +54,11 @@ public:
 	virtual void interrupt(unsigned vector) = 0;
 	/* Monotonic nanoseconds: the only clock of the card. */
 	virtual std::uint64_t now_ns() = 0;
+	/*
+	 * Moves when a window given out before may have ended: by the shell with its DMA maps, by
+	 * the card with its own. While it stands still, windows may be used in later steps.
+	 */
+	std::uint64_t window_epoch = 0;
 };
 
 enum class reset_kind {
@@ -94,9 +100,14 @@ public:
 
 	/*
 	 * Does a bounded piece of work: a boot step, an admin command, commands of one queue or a
-	 * slice of a long copy. true: there is more to do now.
+	 * slice of a long copy. true: there is more to do now. It does not look at the clock to find
+	 * out what is due: that is what tick() does, to be called before the first step, when
+	 * next_event_ns() has come, and now and then in between.
 	 */
 	bool step();
+	void tick();
+	/* How long the last step took, in units of about one copied byte. 0: it did nothing. */
+	std::uint64_t step_cost() const;
 
 	/* When step() has work by time alone (a WAIT to poll, sensors); nothing = only on an event. */
 	std::optional<std::uint64_t> next_event_ns() const;

@@ -86,6 +86,7 @@ std::uint16_t context::unmap(std::uint64_t va, std::uint64_t length)
 	if (at != va + length)
 		return OAC_ST_NOT_MAPPED;
 	segments_.erase(first, last);
+	board_.port.window_epoch++;
 	last_hit_ = 0;
 	return OAC_ST_SUCCESS;
 }

@@ -14,15 +14,39 @@ namespace oac::emu
 namespace
 {
 
-constexpr unsigned BATCH = 128; /* commands taken before the tail is published */
+constexpr std::uint32_t BATCH = 128; /* commands taken before the tail is published */
 constexpr std::int64_t COMMAND_COST = 256;
-constexpr std::uint64_t WINDOW_BYTES = std::uint64_t{ BATCH } * sizeof(oac_cmd);
 constexpr std::uint64_t POLL_FIRST_NS = 50000, POLL_LAST_NS = 1000000;
 
 template <typename Word>
 void store(std::byte *at, std::size_t offset, Word value, std::memory_order order)
 {
 	std::atomic_ref(*reinterpret_cast<Word *>(at + offset)).store(value, order);
+}
+
+void post_at(std::byte *at, const oac_completion &entry)
+{
+	std::uint64_t words[2];
+
+	std::memcpy(words, &entry, sizeof(words));
+	/* the phase is in the second word: who sees it sees the first */
+	store(at, 0, words[0], std::memory_order_relaxed);
+	store(at, sizeof(words[0]), words[1], std::memory_order_release);
+}
+
+/* The host may go on writing: each word is read once. */
+bool is_nop(const std::byte *entry, std::uint32_t &tag)
+{
+	std::uint64_t words[sizeof(oac_cmd) / sizeof(std::uint64_t)], padding = 0;
+
+	std::memcpy(words, entry, sizeof(words));
+	for (std::size_t at = 1; at < std::size(words); at++)
+		padding |= words[at];
+	tag = static_cast<std::uint32_t>(words[0] >> 32);
+	/* opcode, flags and padding of the first half are all zero in a NOP */
+	static_assert(OAC_CMD_NOP == 0);
+	padding |= static_cast<std::uint32_t>(words[0]);
+	return padding == 0 && tag != OAC_TAG_NONE;
 }
 
 bool is_aligned(const std::byte *at)
@@ -32,39 +56,43 @@ bool is_aligned(const std::byte *at)
 
 } // namespace
 
-outcome ring_view::entry(std::uint32_t count, std::byte *&at)
+void kept_window::keep(const board &on, std::uint32_t at, std::size_t entry_size,
+		       std::span<std::byte> direct)
+{
+	base_ = direct.data();
+	first_ = at;
+	count_ = is_aligned(base_) ? static_cast<std::uint32_t>(direct.size() / entry_size) : 0;
+	epoch_ = on.port.window_epoch;
+}
+
+outcome ring_view::look(std::uint32_t count, std::byte *&at)
 {
 	const std::uint32_t slot = count & mask_;
-	std::uint64_t skip = std::uint64_t{ slot - first_ } * entry_size_;
+	const std::uint64_t rest = std::uint64_t{ mask_ - slot + 1 } * entry_size_;
+	std::span<std::byte> direct;
+	const outcome result = context_.window(va_of(count), rest, kind_, direct);
 
-	if (slot < first_ || skip >= window_.size()) {
-		const std::uint64_t rest = std::uint64_t{ mask_ - slot + 1 } * entry_size_;
-		const outcome result =
-			context_.window(va_of(count), std::min(rest, WINDOW_BYTES), kind_, window_);
-		if (!result.ok())
-			return result;
-		first_ = slot;
-		skip = 0;
-	}
-	at = window_.size() - skip >= entry_size_ ? window_.data() + skip : nullptr;
-	if (at && !is_aligned(at))
-		at = nullptr;
+	at = nullptr;
+	if (!result.ok())
+		return result;
+	window_.keep(board_, slot, entry_size_, direct);
+	at = entry(count);
 	return {};
 }
 
 queue::queue(board &on, context &in, const oac_admin_queue_create &how, std::uint32_t first)
-	: id(how.queue_id), board_(on), context_(in), tail_va_(how.tail_va),
+	: id(how.queue_id), board_(on), context_(in),
+	  page_(how.queue_id * std::uint64_t{ OAC_DB_PAGE_SIZE }), tail_va_(how.tail_va),
 	  progress_address_(how.progress_addr), depth_(1u << how.depth_log2),
 	  depth_log2_(how.depth_log2), vector_(how.vector), priority_(how.priority),
-	  sq_(in, how.sq_va, depth_, sizeof(oac_cmd), access::read),
-	  cq_(in, how.cq_va, depth_, sizeof(oac_completion), access::write), command_(on, in),
+	  weight_(how.weight ? how.weight : OAC_WEIGHT_NORMAL), depth_limit_(depth_),
+	  sq_(on, in, how.sq_va, depth_, sizeof(oac_cmd), access::read),
+	  cq_(on, in, how.cq_va, depth_, sizeof(oac_completion), access::write), command_(on, in),
 	  sq_head_(first), completed_(first), published_head_(first), published_completed_(first)
 {
-	const std::uint64_t page = id * std::uint64_t{ OAC_DB_PAGE_SIZE };
-
-	board_.doorbells.store<std::uint32_t>(page + OAC_DB_SQ_TAIL, first);
-	board_.doorbells.store<std::uint64_t>(page + OAC_DB_ARM, 0);
-	board_.doorbells.store<std::uint32_t>(page + OAC_DB_ASLEEP, 0);
+	board_.doorbells.store<std::uint32_t>(page_ + OAC_DB_SQ_TAIL, first);
+	board_.doorbells.store<std::uint64_t>(page_ + OAC_DB_ARM, 0);
+	board_.doorbells.store<std::uint32_t>(page_ + OAC_DB_ASLEEP, 0);
 	context_.queue_count++;
 }
 
@@ -73,25 +101,17 @@ queue::~queue()
 	context_.queue_count--;
 }
 
-bool queue::has_new_arm() const
+/* What poll() cannot tell from the doorbell alone. */
+bool queue::has_rare_work(std::uint32_t pending) const
 {
-	return doorbell<std::uint64_t>(OAC_DB_ARM) >> OAC_DB_ARM_SEQ_SHIFT !=
-	       arm_word_ >> OAC_DB_ARM_SEQ_SHIFT;
-}
-
-bool queue::poll(std::uint64_t now_ns)
-{
-	if (has_new_arm())
-		return true;
 	if (dead_)
 		return false;
 	if (blocked_)
-		return now_ns >= next_poll_ns_ || seen_epoch_ != board_.signal_epoch;
+		return board_.time_ns >= next_poll_ns_ || seen_epoch_ != board_.signal_epoch;
 	if (command_.is_active())
 		return true;
-	const std::uint32_t pending = doorbell<std::uint32_t>(OAC_DB_SQ_TAIL) - sq_head_;
 	/* once in ERROR, a doorbell out of range has been told and changes nothing more */
-	return pending != 0 && (pending <= depth_ || state_ == OAC_QUEUE_RUNNING);
+	return pending > depth_ && state_ == OAC_QUEUE_RUNNING;
 }
 
 std::optional<std::uint64_t> queue::next_poll_ns() const
@@ -99,21 +119,23 @@ std::optional<std::uint64_t> queue::next_poll_ns() const
 	return blocked_ ? std::optional(next_poll_ns_) : std::nullopt;
 }
 
-void queue::run(std::uint64_t now_ns)
+std::int64_t queue::run()
 {
 	step_budget budget;
 
-	sq_.forget();
-	cq_.forget();
 	if (!dead_)
-		take_commands(budget, now_ns);
+		take_commands(budget);
 	account(budget);
 	publish();
+	/* a look at a WAIT is not for nothing */
+	return std::max(budget.used(), COMMAND_COST);
 }
 
 /* The clock is read twice in a batch that copies, and not at all in one of small commands. */
 void queue::account(const step_budget &budget)
 {
+	if (budget.compute_ns | copy_began_ns_)
+		is_line_old_ = true;
 	compute_ns_ += budget.compute_ns;
 	if (copy_began_ns_ == 0)
 		return;
@@ -122,17 +144,50 @@ void queue::account(const step_budget &budget)
 	copy_began_ns_ = 0;
 }
 
-void queue::take_commands(step_budget &budget, std::uint64_t now_ns)
+void queue::take_commands(step_budget &budget)
 {
+	if (take_nops(budget))
+		return;
 	for (unsigned taken = 0; taken < BATCH && !dead_ && !budget.is_spent();) {
 		if (!command_.is_active()) {
 			if (!start_next(budget))
 				return;
 			taken++;
-		} else if (!advance(budget, now_ns)) {
+		} else if (!advance(budget)) {
 			return;
 		}
 	}
+}
+
+/*
+ * The short way for what a runtime sends most of when it measures or keeps in step: correct NOPs at
+ * the head, in rings that are at hand. Anything else is left to the long way. true: a batch, or all.
+ */
+bool queue::take_nops(step_budget &budget)
+{
+	const std::uint32_t pending = doorbell<std::uint32_t>(OAC_DB_SQ_TAIL) - sq_head_;
+	std::uint32_t count = std::min(pending, BATCH), done = 0, tag;
+
+	if (pending > depth_ || state_ != OAC_QUEUE_RUNNING || command_.is_active() ||
+	    !board_.running->has_command(OAC_CMD_NOP))
+		return false;
+	const std::byte *from = sq_.stretch(sq_head_, count);
+	std::byte *to = cq_.stretch(completed_, count);
+	if (!from || !to)
+		return false;
+	/* in a row, so in one pass over the ring */
+	const std::uint16_t phase = phase_of(completed_);
+	while (done < count && is_nop(from, tag)) {
+		post_at(to, { 0, tag, OAC_ST_SUCCESS, phase });
+		from += sizeof(oac_cmd);
+		to += sizeof(oac_completion);
+		done++;
+	}
+	sq_head_ += done;
+	completed_ += done;
+	board_.count.add(OAC_COUNTER_COMMANDS, done);
+	budget.take(COMMAND_COST * done);
+	return done == pending || done == BATCH;
 }
 
 /* false: nothing to take. */
@@ -143,11 +198,7 @@ bool queue::start_next(step_budget &budget)
 	oac_cmd cmd;
 
 	if (pending > depth_) {
-		if (state_ == OAC_QUEUE_RUNNING) {
-			board_.add_event(OAC_EVENT_DOORBELL, tail, { context_.id, id });
-			fail({ OAC_ST_DOORBELL, 0 });
-			post(OAC_TAG_NONE, { OAC_ST_DOORBELL, 0 });
-		}
+		refuse_doorbell(tail);
 		return false;
 	}
 	if (pending == 0 || !budget.take(COMMAND_COST) || !fetch(cmd))
@@ -160,8 +211,17 @@ bool queue::start_next(step_budget &budget)
 	return true;
 }
 
+void queue::refuse_doorbell(std::uint32_t tail)
+{
+	if (state_ != OAC_QUEUE_RUNNING)
+		return;
+	board_.add_event(OAC_EVENT_DOORBELL, tail, { context_.id, id });
+	fail({ OAC_ST_DOORBELL, 0 });
+	post(OAC_TAG_NONE, { OAC_ST_DOORBELL, 0 });
+}
+
 /* A slice of the command in flight. false: no more in this step. */
-bool queue::advance(step_budget &budget, std::uint64_t now_ns)
+bool queue::advance(step_budget &budget)
 {
 	if (command_.is_move() && copy_began_ns_ == 0) {
 		copy_began_ns_ = board_.clock_ns();
@@ -172,27 +232,37 @@ bool queue::advance(step_budget &budget, std::uint64_t now_ns)
 	if (progress == command::progress::blocked) {
 		poll_period_ns_ = blocked_ ? std::min(poll_period_ns_ * 2, POLL_LAST_NS) :
 					     POLL_FIRST_NS;
-		blocked_ = true;
-		next_poll_ns_ = now_ns + poll_period_ns_;
+		set_blocked(true);
+		next_poll_ns_ = board_.clock_ns() + poll_period_ns_;
 		seen_epoch_ = board_.signal_epoch;
 		return false;
 	}
 	if (progress == command::progress::done) {
-		blocked_ = false;
+		set_blocked(false);
 		complete(command_.tag(), command_.result());
 	}
 	return true;
 }
 
+void queue::set_blocked(bool is_blocked)
+{
+	blocked_ = is_blocked;
+	depth_limit_ = blocked_ || dead_ ? 0 : depth_;
+}
+
 /* A private copy of the next command: the host may go on writing to the ring. */
 bool queue::fetch(oac_cmd &cmd)
 {
-	std::byte *at = nullptr;
-	outcome result = sq_.entry(sq_head_, at);
+	std::byte *at = sq_.entry(sq_head_);
+	outcome result;
 
-	if (result.ok() && at)
+	if (!at) [[unlikely]]
+		result = sq_.look(sq_head_, at);
+	if (at) {
 		std::memcpy(&cmd, at, sizeof(cmd));
-	else if (result.ok())
+		return true;
+	}
+	if (result.ok())
 		result = context_.read(sq_.va_of(sq_head_), bytes_of(cmd));
 	if (result.ok())
 		return true;
@@ -206,8 +276,9 @@ bool queue::fetch(oac_cmd &cmd)
 void queue::complete(std::uint32_t tag, const outcome &result)
 {
 	board_.count.add(OAC_COUNTER_COMMANDS, 1);
-	if (!result.ok()) {
+	if (!result.ok()) [[unlikely]] {
 		error_count_++;
+		is_line_old_ = true;
 		board_.count.add(OAC_COUNTER_COMMAND_ERRORS, 1);
 		if (state_ == OAC_QUEUE_RUNNING)
 			board_.add_event(OAC_EVENT_QUEUE_ERROR, result.status, { context_.id, id });
@@ -221,6 +292,7 @@ void queue::fail(const outcome &result)
 	if (state_ == OAC_QUEUE_ERROR)
 		return;
 	state_ = OAC_QUEUE_ERROR;
+	is_line_old_ = true;
 	failure_ = result;
 	if (result.is_access_fault()) {
 		board_.count.add(OAC_COUNTER_ACCESS_FAULTS, 1);
@@ -231,25 +303,33 @@ void queue::fail(const outcome &result)
 void queue::die(const outcome &result)
 {
 	fail(result);
+	is_death_untold_ = !dead_;
 	dead_ = true;
+	depth_limit_ = 0;
 }
 
 void queue::post(std::uint32_t tag, const outcome &result)
 {
-	const std::uint16_t phase = (completed_ >> depth_log2_ & 1) ^ OAC_PHASE_MASK;
-	const oac_completion entry = { result.info, tag, result.status, phase };
-	std::byte *at = nullptr;
+	std::byte *at = cq_.entry(completed_);
 
-	outcome posted = cq_.entry(completed_, at);
-	if (posted.ok() && at) {
-		std::uint64_t words[2];
-		std::memcpy(words, &entry, sizeof(words));
-		/* the phase is in the second word: who sees it sees the first */
-		store(at, 0, words[0], std::memory_order_relaxed);
-		store(at, sizeof(words[0]), words[1], std::memory_order_release);
-	} else if (posted.ok()) {
-		posted = context_.write(cq_.va_of(completed_), std::as_bytes(std::span(&entry, 1)));
+	if (!at) [[unlikely]] {
+		post_slowly(tag, result);
+		return;
 	}
+	post_at(at, { result.info, tag, result.status, phase_of(completed_) });
+	completed_++;
+}
+
+void queue::post_slowly(std::uint32_t tag, const outcome &result)
+{
+	const oac_completion entry = { result.info, tag, result.status, phase_of(completed_) };
+	std::byte *at;
+	outcome posted = cq_.look(completed_, at);
+
+	if (at)
+		post_at(at, entry);
+	else if (posted.ok())
+		posted = context_.write(cq_.va_of(completed_), std::as_bytes(std::span(&entry, 1)));
 	if (posted.ok())
 		completed_++;
 	else
@@ -258,20 +338,9 @@ void queue::post(std::uint32_t tag, const outcome &result)
 
 void queue::publish()
 {
-	if (completed_ != published_completed_) {
-		std::span<std::byte> direct;
-		outcome result =
-			context_.window(tail_va_, sizeof(completed_), access::write, direct);
-		if (result.ok() && direct.size() == sizeof(completed_) && is_aligned(direct.data()))
-			store(direct.data(), 0, completed_, std::memory_order_release);
-		else if (result.ok())
-			result = context_.write(tail_va_, std::as_bytes(std::span(&completed_, 1)));
-		if (!result.ok())
-			die(result);
-	}
-	const bool has_failed = published_state_ != state_;
-	if (has_failed || completed_ != published_completed_ || sq_head_ != published_head_ ||
-	    compute_ns_ + copy_ns_ != published_ns_)
+	if (completed_ != published_completed_)
+		publish_tail();
+	if (is_line_old_ || completed_ != published_completed_ || sq_head_ != published_head_)
 		write_progress();
 	/* tail before ARM here, ARM before tail on the host: one of the two sees the other */
 	std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -279,23 +348,58 @@ void queue::publish()
 		arm_word_ = doorbell<std::uint64_t>(OAC_DB_ARM);
 		armed_ = true;
 	}
-	if (armed_ && dead_ && has_failed) {
-		/* no completion will tell the waiter */
-		armed_ = false;
-		board_.interrupt(vector_);
-	}
-	raise_if_armed();
+	if (armed_) [[unlikely]]
+		raise_if_armed();
 }
 
+void queue::publish_tail()
+{
+	std::byte *at = tail_.entry(board_, 0, sizeof(completed_));
+
+	if (!at) [[unlikely]] {
+		std::span<std::byte> direct;
+		outcome result =
+			context_.window(tail_va_, sizeof(completed_), access::write, direct);
+		if (result.ok())
+			tail_.keep(board_, 0, sizeof(completed_), direct);
+		at = tail_.entry(board_, 0, sizeof(completed_));
+		if (result.ok() && !at)
+			result = context_.write(tail_va_, bytes_of(completed_));
+		if (!result.ok())
+			die(result);
+		if (!at || !result.ok())
+			return;
+	}
+	store(at, 0, completed_, std::memory_order_release);
+}
+
+/* Head and completions last: who sees them sees the rest of the line. */
 void queue::write_progress()
 {
+	std::byte *at = progress_.entry(board_, 0, sizeof(oac_progress));
+
+	if (!at && progress_address_) [[unlikely]] {
+		progress_.keep(board_, 0, sizeof(oac_progress),
+			       board_.port.dma_window(progress_address_, sizeof(oac_progress),
+						      access::write));
+		at = progress_.entry(board_, 0, sizeof(oac_progress));
+		is_line_old_ = true;
+	}
+	if (is_line_old_)
+		write_whole_progress(at);
 	published_head_ = sq_head_;
 	published_completed_ = completed_;
-	published_state_ = state_;
-	published_ns_ = compute_ns_ + copy_ns_;
-	if (progress_address_ == 0)
-		return;
+	if (at)
+		store(at, 0, std::uint64_t{ completed_ } << 32 | sq_head_,
+		      std::memory_order_release);
+}
+
+/* at: where it goes, but for the two counts; null: by message, all of it, or nowhere. */
+void queue::write_whole_progress(std::byte *at)
+{
 	oac_progress line{};
+
+	is_line_old_ = false;
 	line.sq_head = sq_head_;
 	line.completed = completed_;
 	line.state = state_;
@@ -304,20 +408,12 @@ void queue::write_progress()
 	line.error_count = error_count_;
 	line.compute_ns = compute_ns_;
 	line.copy_ns = copy_ns_;
-	const std::span<std::byte> direct =
-		board_.port.dma_window(progress_address_, sizeof(line), access::write);
-	if (direct.size() < sizeof(line) || !is_aligned(direct.data())) {
-		if (!board_.host_write(progress_address_, std::as_bytes(std::span(&line, 1))))
-			die({ OAC_ST_DMA_ERROR, 0 });
-		return;
-	}
-	/* head and completions last: who sees them sees the rest of the line */
 	constexpr std::size_t skip = offsetof(oac_progress, state);
-	std::memcpy(direct.data() + skip, reinterpret_cast<std::byte *>(&line) + skip,
-		    sizeof(line) - skip);
-	std::uint64_t counts;
-	std::memcpy(&counts, &line, sizeof(counts));
-	store(direct.data(), 0, counts, std::memory_order_release);
+	if (at)
+		std::memcpy(at + skip, reinterpret_cast<std::byte *>(&line) + skip,
+			    sizeof(line) - skip);
+	else if (progress_address_ && !board_.host_write(progress_address_, bytes_of(line)))
+		die({ OAC_ST_DMA_ERROR, 0 });
 }
 
 void queue::arm()
@@ -329,9 +425,10 @@ void queue::arm()
 
 void queue::raise_if_armed()
 {
-	if (!armed_ || completed_ == (arm_word_ & OAC_DB_ARM_SEEN_MASK))
+	if (!armed_ || (completed_ == (arm_word_ & OAC_DB_ARM_SEEN_MASK) && !is_death_untold_))
 		return;
 	armed_ = false;
+	is_death_untold_ = false;
 	board_.interrupt(vector_);
 }
 

@@ -6,6 +6,7 @@
 // Everything it reads from rings and doorbells may be hostile.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -20,31 +21,73 @@
 namespace oac::emu
 {
 
-/* A ring in device memory, seen through a window that lasts for one step. */
+/*
+ * A stretch of device memory that is looked at again and again: a ring, the published tail, the
+ * progress line. Keeps the window on it for as long as that is good (card_port::window_epoch).
+ */
+class kept_window
+{
+public:
+	/* Entry number at, or null: then look() for it. */
+	std::byte *entry(const board &on, std::uint32_t at, std::size_t entry_size) const
+	{
+		at -= first_;
+		return at < count_ && epoch_ == on.port.window_epoch ? base_ + at * entry_size :
+								       nullptr;
+	}
+	/* The same; count: how many entries there are in a row, at most as many as it was. */
+	std::byte *stretch(const board &on, std::uint32_t at, std::size_t entry_size,
+			   std::uint32_t &count) const
+	{
+		std::byte *const found = entry(on, at, entry_size);
+		count = std::min(count, count_ - (at - first_));
+		return found;
+	}
+	/* A window that begins with entry number at. What is not aligned counts as not direct. */
+	void keep(const board &on, std::uint32_t at, std::size_t entry_size,
+		  std::span<std::byte> direct);
+
+private:
+	std::byte *base_ = nullptr;
+	std::uint32_t first_ = 0, count_ = 0;
+	std::uint64_t epoch_ = 0;
+};
+
+/* A ring in device memory. */
 class ring_view
 {
 public:
-	ring_view(const context &in, std::uint64_t va, std::uint32_t depth,
+	ring_view(const board &on, const context &in, std::uint64_t va, std::uint32_t depth,
 		  std::uint32_t entry_size, access kind)
-		: context_(in), va_(va), mask_(depth - 1), entry_size_(entry_size), kind_(kind)
+		: board_(on), context_(in), va_(va), mask_(depth - 1), entry_size_(entry_size),
+		  kind_(kind)
 	{
 	}
 
-	void forget() { window_ = {}; }
 	std::uint64_t va_of(std::uint32_t count) const
 	{
 		return va_ + std::uint64_t{ count & mask_ } * entry_size_;
 	}
-	/* The entry, or null if it can only be reached by read() and write() of the context. */
-	outcome entry(std::uint32_t count, std::byte *&at);
+	/* The entry, or null: look() says why. */
+	std::byte *entry(std::uint32_t count) const
+	{
+		return window_.entry(board_, count & mask_, entry_size_);
+	}
+	/* The same; count: how many are in a row, at most as many as it was. */
+	std::byte *stretch(std::uint32_t at, std::uint32_t &count) const
+	{
+		return window_.stretch(board_, at & mask_, entry_size_, count);
+	}
+	/* at: the entry, or null if it can only be reached by read() and write() of the context. */
+	outcome look(std::uint32_t count, std::byte *&at);
 
 private:
+	const board &board_;
 	const context &context_;
 	std::uint64_t va_;
 	std::uint32_t mask_, entry_size_;
 	access kind_;
-	std::uint32_t first_ = 0; /* slot the window begins with */
-	std::span<std::byte> window_;
+	kept_window window_;
 };
 
 class queue
@@ -57,55 +100,81 @@ public:
 	queue &operator=(const queue &) = delete;
 
 	/* Looks at the doorbell words: true if run() has something to do now. */
-	bool poll(std::uint64_t now_ns);
-	/* Carries out a batch or a slice of a long command, and publishes. */
-	void run(std::uint64_t now_ns);
+	bool poll() const
+	{
+		const std::uint32_t pending = doorbell<std::uint32_t>(OAC_DB_SQ_TAIL) - sq_head_;
+
+		return pending - 1 < depth_limit_ || has_new_arm() || has_rare_work(pending);
+	}
+	/* Carries out a batch or a slice of a long command, publishes; what it cost, never 0. */
+	std::int64_t run();
 	/* A trapped write to ARM: arms even if the sequence is an old one. */
 	void arm();
 	/* When to look at the word of a WAIT again. */
 	std::optional<std::uint64_t> next_poll_ns() const;
 
 	unsigned priority() const { return priority_; }
+	unsigned weight() const { return weight_; }
 	const context &owner() const { return context_; }
 	const std::uint16_t id;
 
 private:
 	void account(const step_budget &budget);
-	void take_commands(step_budget &budget, std::uint64_t now_ns);
+	bool has_rare_work(std::uint32_t pending) const;
+	void take_commands(step_budget &budget);
+	bool take_nops(step_budget &budget);
 	bool start_next(step_budget &budget);
-	bool advance(step_budget &budget, std::uint64_t now_ns);
+	bool advance(step_budget &budget);
+	void set_blocked(bool is_blocked);
 	bool fetch(oac_cmd &cmd);
 	void complete(std::uint32_t tag, const outcome &result);
 	void post(std::uint32_t tag, const outcome &result);
+	void post_slowly(std::uint32_t tag, const outcome &result);
 	void fail(const outcome &result);
 	void die(const outcome &result);
+	void refuse_doorbell(std::uint32_t tail);
 	void publish();
+	void publish_tail();
 	void write_progress();
+	void write_whole_progress(std::byte *at);
 	void raise_if_armed();
-	bool has_new_arm() const;
+	bool has_new_arm() const
+	{
+		return doorbell<std::uint64_t>(OAC_DB_ARM) >> OAC_DB_ARM_SEQ_SHIFT !=
+		       arm_word_ >> OAC_DB_ARM_SEQ_SHIFT;
+	}
+	std::uint16_t phase_of(std::uint32_t count) const
+	{
+		return static_cast<std::uint16_t>((count >> depth_log2_ & 1) ^ OAC_PHASE_MASK);
+	}
 
 	template <typename Word>
 	Word doorbell(std::uint64_t word) const
 	{
-		return board_.doorbells.load<Word>(id * std::uint64_t{ OAC_DB_PAGE_SIZE } + word);
+		return board_.doorbells.load<Word>(page_ + word);
 	}
 
 	board &board_;
 	context &context_;
+	const std::uint64_t page_; /* in the doorbell BAR */
 	const std::uint64_t tail_va_, progress_address_;
 	const std::uint32_t depth_;
-	const unsigned depth_log2_, vector_, priority_;
+	const unsigned depth_log2_, vector_, priority_, weight_;
+	/* depth_ while a doorbell alone is reason enough to run, else 0 */
+	std::uint32_t depth_limit_;
 	ring_view sq_, cq_;
+	kept_window tail_, progress_;
 	command command_;
 
 	std::uint32_t sq_head_, completed_;
 	std::uint32_t published_head_, published_completed_;
-	std::uint32_t published_state_ = OAC_QUEUE_RUNNING;
+	bool is_line_old_ = true; /* more than the counts of the progress line has changed */
 	std::uint32_t state_ = OAC_QUEUE_RUNNING;
 	bool dead_ = false; /* rings cannot be reached: nothing more to take or tell */
+	bool is_death_untold_ = false; /* no completion will tell the waiter: an interrupt does */
 	outcome failure_;
 	std::uint64_t error_count_ = 0;
-	std::uint64_t compute_ns_ = 0, copy_ns_ = 0, published_ns_ = 0;
+	std::uint64_t compute_ns_ = 0, copy_ns_ = 0;
 	/* The clock at the batch's first copy or fill, and engine time up to it. */
 	std::uint64_t copy_began_ns_ = 0, copy_began_compute_ns_ = 0;
 

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Copyright the OAC authors
 //
-// Whose turn it is: round robin over the queues that have work, a queue of priority p keeping its
-// turn for up to 2^p batches. So no queue starves, whatever the others do.
+// Whose turn it is, as oac_admin_context_create promises: clients share the card, each with one
+// turn per priority it uses, 1 : 4 : 16 : 64 long; the queues in a turn share it by weight. Deficit
+// round robin on both levels, in units of step_budget that were really used: what a step takes
+// beyond the turn is a debt. So nobody gets more by more queues or bigger commands, nobody starves.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <vector>
 
 #include "queue.hpp"
 
@@ -17,39 +19,58 @@ namespace oac::emu
 class scheduler
 {
 public:
-	/* Sensors are looked at no less often than this while there is work. */
-	static constexpr std::uint64_t TICK_NS = 250000000;
+	void add(queue &fresh);
+	void remove(const queue &gone);
+	void reset();
 
-	/* One batch of one queue; false: none has work. */
-	bool run_one(std::span<queue *const> live, std::uint64_t now_ns)
+	/* One batch of one queue; its cost, 0 if none has work. */
+	std::int64_t run_one()
 	{
-		for (std::size_t tried = 0; tried < live.size(); tried++) {
-			if (cursor_ >= live.size())
-				pass_on(0);
-			queue *const next = live[cursor_];
-			if (!next->poll(now_ns)) {
-				pass_on(cursor_ + 1);
-				continue;
-			}
-			next->run(now_ns);
-			if (++batches_ >= 1u << next->priority())
-				pass_on(cursor_ + 1);
-			return true;
+		/* in the middle of a turn, which is the common case, there is nothing to decide */
+		if (!current_ || !current_->poll()) {
+			current_ = choose();
+			if (!current_)
+				return 0;
 		}
-		return false;
+		const std::int64_t cost = current_->run();
+		pay(cost);
+		return cost;
 	}
-
-	void reset() { pass_on(0); }
 
 private:
-	void pass_on(std::size_t to)
-	{
-		cursor_ = to;
-		batches_ = 0;
-	}
+	/* What may still be used in this turn; in debt: what was used beyond it. */
+	struct share {
+		std::int64_t credit = 0, turn = 0;
+		bool waits = false; /* had work when last looked at */
+	};
+	struct seat : share {
+		queue *of = nullptr;
 
+		queue *ready() { return of->poll() ? of : nullptr; }
+	};
+	/* The queues of one client that have one priority. */
+	struct table : share {
+		std::uint64_t client = 0;
+		unsigned priority = 0;
+		std::vector<seat> seats;
+		std::size_t cursor = 0;
+
+		queue *ready();
+	};
+
+	template <typename Member>
+	static queue *next_of(std::vector<Member> &members, std::size_t &cursor);
+	template <typename Member>
+	static void skip_rounds(std::vector<Member> &members);
+	template <typename Member>
+	static bool charge(std::vector<Member> &members, std::size_t &cursor, std::int64_t cost);
+
+	queue *choose();
+	void pay(std::int64_t cost);
+
+	std::vector<table> tables_;
 	std::size_t cursor_ = 0;
-	unsigned batches_ = 0; /* of the queue at the cursor, without a break */
+	queue *current_ = nullptr; /* at both cursors and with credit left, or nobody */
 };
 
 } // namespace oac::emu

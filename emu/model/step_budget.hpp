@@ -22,6 +22,7 @@ public:
 	bool take(std::int64_t cost)
 	{
 		if (cost > left_ && left_ < UNITS) {
+			unused_ += left_;
 			left_ = 0;
 			return false;
 		}
@@ -29,11 +30,13 @@ public:
 		return true;
 	}
 
+	std::int64_t used() const { return UNITS - left_ - unused_; }
+
 	/* Engine time that went into operators in this step. */
 	std::uint64_t compute_ns = 0;
 
 private:
-	std::int64_t left_ = UNITS;
+	std::int64_t left_ = UNITS, unused_ = 0;
 };
 
 } // namespace oac::emu

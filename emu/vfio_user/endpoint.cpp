@@ -23,6 +23,7 @@ void endpoint::disconnect()
 {
 	peer_ = nullptr;
 	maps_.clear();
+	window_epoch++;
 	irqs_.clear();
 	windows_.clear();
 	writes_.clear();

@@ -34,6 +34,7 @@ int endpoint::on_dma_map(message &m, reply &)
 			   static_cast<unsigned long long>(map->address),
 			   static_cast<unsigned long long>(map->size));
 	}
+	window_epoch++;
 	return maps_.map(*map, m.fds.empty() ? unique_fd() : std::move(m.fds.front()));
 }
 
@@ -56,6 +57,7 @@ int endpoint::on_dma_unmap(message &m, reply &r)
 	if (is_window_in_use(first, last))
 		return POSTPONED;
 	maps_.unmap(first, last);
+	window_epoch++;
 	put(r.fixed, *unmap);
 	return 0;
 }

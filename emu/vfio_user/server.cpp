@@ -14,8 +14,11 @@
 namespace oac::vfio_user
 {
 
-/* A register access waits for so long at most, plus one step of the card. */
-static constexpr std::uint64_t SLICE_NS = 50'000;
+/* A register access waits for so much work at most (tens of microseconds) plus one step. */
+static constexpr std::uint64_t BURST_COST = std::uint64_t{ 1 } << 18;
+static constexpr unsigned BURST_STEPS = 1024;
+/* While messages come, looks are closer together. */
+static constexpr unsigned BURST_STEPS_TALKING = 64;
 /* Messages served before the card gets its turn. */
 static constexpr unsigned BURST = 64;
 /* With nothing due the server still looks up now and then, for the clients it refuses. */
@@ -25,9 +28,10 @@ server::server(const emu::card_config &config, const server_options &options)
 	: options_(options), has_shared_doorbells_(config.shared_doorbells),
 	  stop_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), endpoint_(options.name),
 	  card_(config, endpoint_), lobby_(unique_fd(), stop_event_.get()),
-	  spin_ns_(std::uint64_t{ options.poll_us } * 1000)
+	  burst_(BURST_STEPS_TALKING), spin_ns_(std::uint64_t{ options.poll_us } * 1000),
+	  park_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
 {
-	if (!stop_event_.is_open())
+	if (!stop_event_.is_open() || !park_event_.is_open())
 		throw std::system_error(errno, std::generic_category(), "eventfd");
 	endpoint_.attach(card_);
 }
@@ -46,10 +50,64 @@ void server::listen_on(unique_fd listener)
 void server::stop()
 {
 	eventfd_write(stop_event_.get(), 1);
+	unpark();
+}
+
+bool server::park()
+{
+	std::unique_lock lock(parking_lock_);
+
+	if (parking_ != parking::no)
+		return false;
+	parking_ = parking::wanted;
+	eventfd_write(park_event_.get(), 1);
+	parking_changed_.wait(lock, [&] { return parking_ != parking::wanted; });
+	return parking_ == parking::parked;
+}
+
+void server::unpark()
+{
+	const std::lock_guard lock(parking_lock_);
+
+	if (parking_ != parking::ended)
+		parking_ = parking::no;
+	parking_changed_.notify_all();
+}
+
+/* While run() is parked: what work() does, a step at a time. */
+bool server::step()
+{
+	if (parked_steps_++ % BURST_STEPS == 0)
+		card_.tick();
+	return endpoint_.step();
+}
+
+void server::stay_parked()
+{
+	std::unique_lock lock(parking_lock_);
+	eventfd_t count;
+
+	eventfd_read(park_event_.get(), &count);
+	is_park_wanted_ = false;
+	if (parking_ != parking::wanted)
+		return;
+	parking_ = parking::parked;
+	parking_changed_.notify_all();
+	parking_changed_.wait(lock, [&] { return parking_ != parking::parked; });
+}
+
+/* Nobody is to wait for a run() that is over. */
+void server::end_parking()
+{
+	const std::lock_guard lock(parking_lock_);
+
+	parking_ = parking::ended;
+	parking_changed_.notify_all();
 }
 
 void server::abandon()
 {
+	end_parking();
 	if (client_)
 		drop_client("abandoned");
 	lobby_ = lobby(unique_fd(), stop_event_.get());
@@ -58,40 +116,63 @@ void server::abandon()
 void server::run()
 {
 	while (!is_stopping_) {
-		if (work_a_slice())
-			look_at_sockets(0);
-		else if (!spin())
+		const bool has_worked = work();
+		if (!has_worked && !can_look()) {
 			sleep();
+		} else {
+			look_at_sockets(0);
+			if (!has_worked && !had_message_ && !is_worth_looking())
+				sleep();
+		}
+		if (is_park_wanted_)
+			stay_parked();
 	}
 	if (client_)
 		drop_client("stopped");
+	end_parking();
 }
 
-/* true: the card has more to do. */
-bool server::work_a_slice()
+/*
+ * Lets the card work, or look at its doorbells, for as long as a register access may wait. No clock
+ * and no system call in here: a command that comes in is on its way within some nanoseconds. true:
+ * the card has done something.
+ */
+bool server::work()
 {
-	const std::uint64_t end = endpoint_.now_ns() + SLICE_NS;
-	bool has_more;
-	do {
-		has_more = endpoint_.step();
-	} while (has_more && endpoint_.now_ns() < end);
-	return has_more;
-}
+	std::uint64_t cost = 0;
+	bool has_worked = false;
+	bool was_idle = idle_since_ns_ != 0;
 
-/* Looks at doorbells and sockets for a while. true: there was something. */
-bool server::spin()
-{
-	if (!has_shared_doorbells_ || spin_ns_ == 0)
-		return false;
-	const std::uint64_t end = endpoint_.now_ns() + spin_ns_;
-	do {
-		look_at_sockets(0);
-		if (had_message_ || is_stopping_ || endpoint_.step()) {
-			spin_ns_ = std::uint64_t{ options_.poll_us } * 1000;
-			return true;
+	card_.tick();
+	for (unsigned steps = 0; steps < burst_ && cost < BURST_COST; steps++) {
+		if (endpoint_.step()) {
+			has_worked = true;
+			cost += card_.step_cost();
+			if (was_idle)
+				spin_ns_ = std::uint64_t{ options_.poll_us } * 1000;
+		} else if (can_look()) {
+			was_idle = true;
+		} else {
+			return false;
 		}
-	} while (endpoint_.now_ns() < end);
+	}
+	burst_ = std::min(burst_ * 2, BURST_STEPS);
+	if (has_worked)
+		idle_since_ns_ = 0;
+	return has_worked;
+}
+
+/* A burst in vain. true: go on looking. */
+bool server::is_worth_looking()
+{
+	const std::uint64_t now = endpoint_.now_ns();
+
+	if (idle_since_ns_ == 0)
+		idle_since_ns_ = now;
+	if (now - idle_since_ns_ < spin_ns_)
+		return true;
 	spin_ns_ /= 2;		/* a client that leaves longer gaps gains nothing by it */
+	idle_since_ns_ = 0;
 	return false;
 }
 
@@ -120,20 +201,26 @@ void server::look_at_sockets(std::uint64_t timeout_ns)
 	watched_.clear();
 	watched_.push_back({ stop_event_.get(), POLLIN, 0 });
 	watched_.push_back({ client_ ? client_->fd() : -1, POLLIN, 0 });
+	watched_.push_back({ park_event_.get(), POLLIN, 0 });
 	lobby_.watch(watched_);
 	const timespec timeout{ static_cast<time_t>(timeout_ns / 1'000'000'000),
 				static_cast<long>(timeout_ns % 1'000'000'000) };
 	had_message_ = false;
+	unsigned ours = 0;	/* of those that are ready, not the lobby's */
 	const int ready = ppoll(watched_.data(), watched_.size(),
 				timeout_ns == UINT64_MAX ? nullptr : &timeout, nullptr);
 	if (ready > 0) {
 		is_stopping_ = watched_[0].revents != 0;
+		is_park_wanted_ = watched_[2].revents != 0;
+		ours = (watched_[1].revents != 0) + is_park_wanted_;
 		if (watched_[1].revents)
 			serve_client();
 	}
+	if (had_message_)
+		burst_ = BURST_STEPS_TALKING;
 	if (client_ && endpoint_.is_broken())
 		drop_client("connection lost");
-	if (!is_stopping_ && (lobby_.has_waiting() || ready > (watched_[1].revents ? 1 : 0)))
+	if (!is_stopping_ && (lobby_.has_waiting() || ready > static_cast<int>(ours)))
 		meet_clients();
 }
 

@@ -6,8 +6,10 @@
 // the card keeps its state.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include <poll.h>
@@ -39,6 +41,13 @@ public:
 	void run();
 	/* From any thread. */
 	void stop();
+	/*
+	 * From any thread but run()'s: halts run() between two steps, card awake, so that the caller
+	 * may do its work with step(); unpark() lets it go on. false: parked already, or at its end.
+	 */
+	bool park();
+	bool step();
+	void unpark();
 	/* After run() has thrown: the client sees its connection close. */
 	void abandon();
 
@@ -50,9 +59,12 @@ private:
 	void serve_client();
 	void meet_clients();
 	void drop_client(const char *why);
-	bool work_a_slice();
-	bool spin();
+	bool can_look() const { return has_shared_doorbells_ && spin_ns_ != 0; }
+	bool work();
+	bool is_worth_looking();
 	void sleep();
+	void stay_parked();
+	void end_parking();
 
 	server_options options_;
 	bool has_shared_doorbells_;
@@ -64,7 +76,17 @@ private:
 	std::vector<pollfd> watched_;
 	bool is_stopping_ = false;
 	bool had_message_ = false;
+	unsigned burst_;		/* steps before the next look at the sockets */
 	std::uint64_t spin_ns_;		/* how long looking paid off lately, 0..poll_us */
+	std::uint64_t idle_since_ns_ = 0;	/* looking in vain; 0: not */
+	unsigned parked_steps_ = 0;
+
+	enum class parking { no, wanted, parked, ended };
+	std::mutex parking_lock_;	/* guards parking_ */
+	std::condition_variable parking_changed_;
+	parking parking_ = parking::no;
+	unique_fd park_event_;
+	bool is_park_wanted_ = false;	/* run()'s own: it has seen the event */
 };
 
 } // namespace oac::vfio_user

@@ -23,6 +23,7 @@ void bench::power_up(card_config config)
 
 void bench::settle(unsigned limit)
 {
+	card_->tick();
 	while (card_->step())
 		ASSERT_NE(limit--, 0u) << "the card does not come to rest";
 }

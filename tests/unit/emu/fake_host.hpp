@@ -22,7 +22,7 @@ public:
 
 	std::span<std::byte> dma_window(std::uint64_t addr, std::uint64_t length, access) override
 	{
-		if (!windows || addr < BASE || addr - BASE >= SIZE)
+		if (!windows_ || addr < BASE || addr - BASE >= SIZE)
 			return {};
 		return std::span(memory).subspan(addr - BASE,
 						 std::min(length, SIZE - (addr - BASE)));
@@ -53,14 +53,21 @@ public:
 	{
 		return addr >= BASE && addr - BASE <= SIZE && length <= SIZE - (addr - BASE);
 	}
+	void set_windows(bool has_windows)
+	{
+		windows_ = has_windows;
+		window_epoch++;
+	}
 	std::byte *at(std::uint64_t addr) { return memory.data() + (addr - BASE); }
 
 	std::vector<std::byte> memory = std::vector<std::byte>(SIZE);
 	std::map<unsigned, unsigned> interrupts;
 	std::uint64_t now = 1000000000;
 	std::uint64_t tick = 10; /* each look at the clock takes so long */
-	bool windows = true;
 	unsigned slow_accesses = 0;
+
+private:
+	bool windows_ = true;
 };
 
 } // namespace oac::emu::test

@@ -107,7 +107,7 @@ TEST_F(boot_test, NoImageAndNoMemory)
 
 TEST_F(boot_test, BootsWithoutWindows)
 {
-	host_.windows = false;
+	host_.set_windows(false);
 	boot();
 	EXPECT_GT(host_.slow_accesses, 0u);
 }

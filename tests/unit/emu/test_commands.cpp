@@ -77,7 +77,7 @@ TEST_F(command_test, CopyGoesThereAndBack)
 	EXPECT_EQ(std::memcmp(host_.at(back + 1), host_.at(data_ + 3), bytes), 0);
 	EXPECT_EQ(counter(OAC_COUNTER_BYTES_FROM_HOST), bytes);
 	EXPECT_EQ(counter(OAC_COUNTER_BYTES_TO_HOST), bytes);
-	host_.windows = false;
+	host_.set_windows(false);
 	std::memset(host_.at(back), 0, bytes);
 	EXPECT_EQ(run(q_, copy_cmd(back, data_, bytes)).status, OAC_ST_SUCCESS);
 	EXPECT_EQ(std::memcmp(host_.at(back), host_.at(data_), bytes), 0);
@@ -144,7 +144,7 @@ TEST_F(command_test, FillRepeatsItsPattern)
 			ASSERT_EQ(host<std::uint8_t>(data_ + i), 0x11 * (1 + i % size));
 		EXPECT_EQ(host<std::uint64_t>(data_ + bytes), 0u);
 	}
-	host_.windows = false;
+	host_.set_windows(false);
 	EXPECT_EQ(run(q_, fill_cmd(data_ + 8, 10000, 8)).status, OAC_ST_SUCCESS);
 	EXPECT_EQ(host<std::uint64_t>(data_ + 10000), 0x8877665544332211u);
 }
@@ -195,6 +195,7 @@ TEST_F(command_test, WaitPollsForTheHostWithGrowingPauses)
 		last = pause;
 		EXPECT_FALSE(card_->step()) << "not yet";
 		host_.now = *next;
+		card_->tick();
 		EXPECT_TRUE(card_->step());
 		settle();
 	}
@@ -211,7 +212,7 @@ TEST_F(command_test, TimelineChecks)
 	EXPECT_EQ(fails(timeline(OAC_CMD_WAIT, data_ + 4, 1)), OAC_ST_BAD_ALIGNMENT);
 	EXPECT_EQ(fails(timeline(OAC_CMD_SIGNAL, 0x1000, 1)), OAC_ST_ACCESS_FAULT);
 	EXPECT_EQ(fails(timeline(OAC_CMD_WAIT, 0x1000, 1)), OAC_ST_ACCESS_FAULT);
-	host_.windows = false;
+	host_.set_windows(false);
 	EXPECT_EQ(run(q_, timeline(OAC_CMD_SIGNAL, data_, 42)).status, OAC_ST_SUCCESS);
 	EXPECT_EQ(run(q_, timeline(OAC_CMD_WAIT, data_, 42)).status, OAC_ST_SUCCESS);
 	EXPECT_EQ(host<std::uint64_t>(data_), 42u);

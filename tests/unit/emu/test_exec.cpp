@@ -116,7 +116,7 @@ TEST_F(exec_test, GemmS8InPlaceAndWithoutWindows)
 	user_queue q = create_queue(1);
 	for (const bool windows : { true, false }) {
 		const oac_op op = gemm_s8(33, 17, 70);
-		host_.windows = windows;
+		host_.set_windows(windows);
 		EXPECT_EQ(exec(q, op).status, OAC_ST_SUCCESS);
 		expect_gemm_s8(op);
 	}

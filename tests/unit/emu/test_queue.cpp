@@ -65,7 +65,7 @@ TEST_F(queue_test, CommandsCompleteInOrderOverManyPasses)
 TEST_F(queue_test, SlowPathGivesTheSameBytes)
 {
 	user_queue q = create_queue(1, 1, 3);
-	host_.windows = false;
+	host_.set_windows(false);
 	for (int i = 0; i < 30; i++) {
 		const oac_completion done = run(q, make_cmd(OAC_CMD_NOP, 500));
 		EXPECT_EQ(done.tag, 500u);
@@ -89,9 +89,9 @@ TEST_F(queue_test, CountsAreFreeRunning32BitNumbers)
 		const std::uint32_t count = first + i;
 		array<oac_cmd>(how.sq_va)[count % 8] = make_cmd(OAC_CMD_NOP, i);
 		loose.doorbells.store<std::uint32_t>(3 * OAC_DB_PAGE_SIZE, count + 1);
-		ASSERT_TRUE(under_test.poll(0));
-		under_test.run(0);
-		ASSERT_FALSE(under_test.poll(0));
+		ASSERT_TRUE(under_test.poll());
+		under_test.run();
+		ASSERT_FALSE(under_test.poll());
 		ASSERT_EQ(host<oac_cq_tail>(how.tail_va).tail, count + 1);
 		const oac_completion &done = array<oac_completion>(how.cq_va)[count % 8];
 		ASSERT_EQ(done.tag, i);
@@ -348,19 +348,42 @@ TEST_F(queue_test, LongCopyDoesNotHoldOthers)
 	EXPECT_TRUE(reap(slow));
 }
 
-TEST_F(queue_test, PriorityGivesMoreTurnsAndStarvesNobody)
+TEST_F(queue_test, KeptWindowsEndWithTheirMaps)
 {
-	user_queue low = create_queue(1, 1, 10, 0), high = create_queue(2, 1, 10, 3);
-	for (std::uint32_t i = 0; i < 1024; i++) {
-		array<oac_cmd>(low.sq)[i] = make_cmd(OAC_CMD_NOP);
-		array<oac_cmd>(high.sq)[i] = make_cmd(OAC_CMD_NOP);
-	}
-	ring(1, 1024);
-	ring(2, 1024);
-	for (int i = 0; i < 9; i++)
-		card_->step();
-	EXPECT_EQ(host<oac_cq_tail>(high.tail).tail, 1024u);
-	EXPECT_EQ(host<oac_cq_tail>(low.tail).tail, 128u);
+	/* the same rings, then other memory behind the same device addresses */
+	const std::uint64_t one = alloc(OAC_PAGE_SIZE), two = alloc(OAC_PAGE_SIZE);
+	EXPECT_EQ(map(1, 0x40000, { { one, OAC_PAGE_SIZE } }, 3), OAC_ST_SUCCESS);
+	oac_admin_cmd cmd = queue_command(1, 1, 2);
+	oac_admin_queue_create &arg = cmd.arg.queue_create;
+	arg.sq_va = 0x40000, arg.cq_va = 0x40400, arg.tail_va = 0x40800;
+	ASSERT_EQ(status_of(cmd), OAC_ST_SUCCESS);
+	array<oac_cmd>(one)[0] = make_cmd(OAC_CMD_NOP, 1);
+	array<oac_cmd>(two)[1] = make_cmd(OAC_CMD_NOP, 2);
+	ring(1, 1);
+	settle();
+	EXPECT_EQ(host<oac_cq_tail>(one + 0x800).tail, 1u);
+	EXPECT_EQ(unmap(1, 0x40000, OAC_PAGE_SIZE), OAC_ST_SUCCESS);
+	EXPECT_EQ(map(1, 0x40000, { { two, OAC_PAGE_SIZE } }, 3), OAC_ST_SUCCESS);
+	ring(1, 2);
+	settle();
+	EXPECT_EQ(array<oac_completion>(two + 0x400)[1].tag, 2u);
+	EXPECT_EQ(host<oac_cq_tail>(two + 0x800).tail, 2u);
+	EXPECT_EQ(host<oac_cq_tail>(one + 0x800).tail, 1u) << "no longer the queue's";
+
+	/* the shell takes its windows away and gives them back */
+	host_.set_windows(false);
+	array<oac_cmd>(two)[2] = make_cmd(OAC_CMD_NOP, 3);
+	ring(1, 3);
+	settle();
+	EXPECT_GT(host_.slow_accesses, 3u);
+	EXPECT_EQ(array<oac_completion>(two + 0x400)[2].tag, 3u);
+	EXPECT_EQ(host<oac_progress>(arg.progress_addr).completed, 3u);
+	host_.set_windows(true);
+	EXPECT_EQ(unmap(1, 0x40000, OAC_PAGE_SIZE), OAC_ST_SUCCESS);
+	ring(1, 4);
+	settle();
+	EXPECT_EQ(host<oac_progress>(arg.progress_addr).status,
+		  static_cast<unsigned>(OAC_ST_ACCESS_FAULT));
 }
 
 TEST_F(queue_test, ResetEndsEverything)

@@ -135,6 +135,15 @@ bool card::step()
 	return false;
 }
 
+void card::tick()
+{
+}
+
+std::uint64_t card::step_cost() const
+{
+	return 1;
+}
+
 std::optional<std::uint64_t> card::next_event_ns() const
 {
 	if (!fake->next_event_ns)
