@@ -70,6 +70,13 @@ check-lint: build deps-check ## shellcheck, cppcheck, clang-tidy
 check-install: build ## what an installation would hold, tried in an empty directory
 	@scripts/check-install.sh
 
+.PHONY: bench bench-quick
+bench: build ## every performance figure over its floor: build/bench.json, docs/performance.md
+	@bash scripts/install-deps.sh bench vm
+	@bench/run.py
+bench-quick: build ## proves in a minute that all of it can be measured; no verdicts
+	@bench/run.py --quick
+
 .PHONY: module
 module: ## the kernel module for the running kernel
 	$(MAKE) -C kernel

@@ -44,7 +44,8 @@ ENDING_S = 5
 HOST_PROGRAMS = ("dash", "kmod", "lspci", "sensors", "perl")
 KMOD_NAMES = ("modprobe", "insmod", "rmmod", "lsmod", "modinfo")
 HOST_FILES = ("/usr/share/misc/pci.ids", "/etc/sensors3.conf")
-BUILT_TESTS = ("test_api", "test_abi", "test_isolation", "digits")
+BUILT_TESTS = ("test_api", "test_abi", "test_isolation", "digits",
+               "guest_bench")
 BUILT_TOOLS = ("accelctl", "accel-exporter")
 TEST_DATA = ("digits.csv.gz",)
 FIRMWARE = ("firmware/*.bin", "firmware/*.fw", "firmware/*.img",
@@ -205,12 +206,13 @@ def module_closure(folder, names):
                   wanted.union(*(needs[name] for name in wanted)))
 
 
-def add_modules(image, root, release, ours, scratch):
+def add_modules(image, root, release, ours, scratch, extra):
     """Our module as an update, with its dependencies and their index."""
     source = root / "usr/lib/modules" / release
     target = scratch / "lib/modules" / release
     depends = output_of(host_program("modinfo"), "-F", "depends", str(ours))
-    names = set(filter(None, depends.strip().split(","))) | set(EXTRA_MODULES)
+    names = set(filter(None, depends.strip().split(","))) | \
+        set(EXTRA_MODULES) | set(extra)
     for path in module_closure(source, names):
         plain = target / re.sub(r"\.ko\..*", ".ko", path)
         plain.parent.mkdir(parents=True, exist_ok=True)
@@ -317,10 +319,11 @@ def guest_options(args, kernel, scratch):
     words = ["console=ttyS0", "iommu=pt", "panic=-1", "loglevel=7",
              "no_timer_check",
              f"SUITE={args.suite}", f"CARDS={args.cards}"]
+    words += args.append
     if args.shell:
         words.append("DEBUG_SHELL=1")
     return ["-accel", "tcg", "-machine", "q35,memory-backend=m0",
-            "-cpu", "max", "-smp", "2", "-m", args.memory,
+            "-cpu", "max", "-smp", str(args.cpus), "-m", args.memory,
             "-object",
             f"memory-backend-memfd,id=m0,size={args.memory},share=on",
             "-nodefaults", "-display", "none", "-no-reboot",
@@ -441,7 +444,7 @@ def boot(args, root, release, scratch, processes):
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE,
                  "stderr": open(scratch / "qemu.log", "wb"),
                  "start_new_session": True}
-    command += card_options(args, scratch)
+    command += card_options(args, scratch) + args.qemu
     return processes.start(command, **pipes), emulator
 
 
@@ -454,7 +457,8 @@ def build_initramfs(args, root, release, scratch):
     image = Initramfs()
     add_user_space(image, args.build_dir)
     add_suites(image)
-    add_modules(image, root, release, ours, scratch / "modules")
+    add_modules(image, root, release, ours, scratch / "modules",
+                args.guest_module)
     image.write(scratch / "initramfs")
 
 
@@ -509,6 +513,16 @@ def parse_arguments():
     parser.add_argument("--timeout", type=float, default=900, metavar="S",
                         help="for the guest's whole life (default: 900)")
     parser.add_argument("--memory", default="2G", metavar="SIZE")
+    parser.add_argument("--cpus", type=int, default=2, metavar="N",
+                        help="of the guest (default: 2)")
+    parser.add_argument("--qemu", action="append", default=[], metavar="WORD",
+                        help="one more word for QEMU's command line, e.g. "
+                        "--qemu=-device --qemu=nvme,serial=1,drive=d")
+    parser.add_argument("--append", action="append", default=[], metavar="WORD",
+                        help="one more word for the kernel's command line")
+    parser.add_argument("--guest-module", action="append", default=[],
+                        metavar="NAME",
+                        help="one more module for the guest; a suite loads it")
     parser.add_argument("--module", type=pathlib.Path, metavar="FILE",
                         help="use this oac.ko instead of building one")
     parser.add_argument("--shell", action="store_true",
