@@ -189,13 +189,13 @@ void accel_stage::sleep(std::int64_t deadline)
 	}
 	const accel::time_left left(deadline);
 	if (ppoll(fds.data(), count, left.get(), nullptr) == 0)
-		throw failure(ETIMEDOUT, std::string("accel_stage_copy: not done in time; the ") +
-						 (source.done < destination.done + COMMANDS ?
-							  source :
-							  destination)
-							 .name +
-						 " is behind; allow more time, or see what its "
-						 "card is busy with");
+		throw failure(ETIMEDOUT,
+			      std::string("accel_stage_copy: not done in time; the ") +
+				      (source.done < destination.done + COMMANDS ? source :
+										   destination)
+					      .name +
+				      " is behind; allow more time, or see what its "
+				      "card is busy with");
 	for (std::size_t i = 0; i < count; i++) {
 		eventfd_t events;
 		if ((fds[i].revents & POLLIN) && fds[i].events == POLLIN)
@@ -275,6 +275,9 @@ int accel_stage_create(accel_context *source, accel_context *destination, accel_
 
 void accel_stage_destroy(accel_stage *stage)
 {
+	if (!stage || accel::is_foreign(*stage->pieces.device))
+		return;
+	const accel::no_cancel whole;
 	const std::unique_ptr<accel_stage> destroyed(stage);
 }
 
@@ -283,9 +286,9 @@ int accel_stage_copy(accel_stage *stage, uint64_t destination, uint64_t source, 
 {
 	return guard([&] {
 		accel::require(stage, "stage");
+		accel::require(stage->pieces.device, "stage");
 		if (!accel::is_timeout(timeout))
-			throw failure(EINVAL,
-				      "accel_stage_copy: the timeout must not be negative");
+			throw failure(EINVAL, "accel_stage_copy: the timeout must not be negative");
 		if (size > UINT64_MAX - source || size > UINT64_MAX - destination)
 			throw failure(EINVAL, "accel_stage_copy: address and size are beyond the "
 					      "address space");

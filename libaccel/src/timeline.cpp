@@ -84,8 +84,7 @@ void watcher::add(accel_context &context)
 /* Contexts that came since the last look. */
 void watcher::add_shares()
 {
-	const accel::timeline_share *first =
-		timeline_.shares.load(std::memory_order_acquire);
+	const accel::timeline_share *first = timeline_.shares.load(std::memory_order_acquire);
 	for (auto *one = first; one != newest_; one = one->next)
 		add(one->map.context());
 	newest_ = first;
@@ -220,12 +219,17 @@ int accel_timeline_share(accel_timeline *timeline, accel_context *context)
 
 void accel_timeline_destroy(accel_timeline *timeline)
 {
+	if (!timeline || accel::is_foreign(*timeline->context->device))
+		return;
+	const accel::no_cancel whole;
 	const std::unique_ptr<accel_timeline> destroyed(timeline);
 }
 
 uint64_t accel_timeline_value(const accel_timeline *timeline)
 {
-	return timeline ? timeline->word().load(std::memory_order_acquire) : 0;
+	if (!timeline || accel::is_foreign(*timeline->context->device)) [[unlikely]]
+		return 0;
+	return timeline->word().load(std::memory_order_acquire);
 }
 
 int accel_timeline_signal(accel_timeline *timeline, uint64_t value)
@@ -262,8 +266,7 @@ namespace
 int push_timeline(accel_queue *queue, std::uint8_t opcode, accel_timeline *timeline,
 		  std::uint64_t value, std::uint32_t tag)
 {
-	const std::uint64_t address =
-		timeline && queue ? timeline->address_in(queue->context) : 0;
+	const std::uint64_t address = timeline && queue ? timeline->address_in(queue->context) : 0;
 	if (address == 0) [[unlikely]]
 		return accel::error_literal(EINVAL,
 					    "accel_queue_*: the queue or the timeline is NULL, or "

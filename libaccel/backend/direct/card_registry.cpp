@@ -17,6 +17,7 @@
 #include "bus_vfio_user.hpp"
 #include "clock.hpp"
 #include "error.hpp"
+#include "fork.hpp"
 
 namespace accel::direct
 {
@@ -34,9 +35,15 @@ struct entry {
 	std::shared_ptr<card> kept;	/* emulated cards */
 };
 
-class registry
+class registry final : public fork_member
 {
 public:
+	/* The parent's cards, whose threads are not here, are left as they are, and not stopped. */
+	void abandon() noexcept override
+	{
+		new (&mutex_) std::mutex;
+		new (&entries_) decltype(entries_);
+	}
 	std::shared_ptr<entry> at(const std::string &name)
 	{
 		const std::lock_guard lock(mutex_);
@@ -58,6 +65,7 @@ public:
 private:
 	std::mutex mutex_;		/* guards entries_ */
 	std::map<std::string, std::shared_ptr<entry>> entries_;
+	fork_entry fork_entry_{ *this };
 };
 
 registry &the_registry()
@@ -114,9 +122,9 @@ std::shared_ptr<card> start_at_socket(const std::string &name)
 	} catch (const refusal &error) {
 		if (error.code().value() != EBUSY)
 			throw;
-		const std::string holder =
-			error.holder() > 0 ? "process " + std::to_string(error.holder()) :
-					     "another process";
+		const std::string holder = error.holder() > 0 ?
+						   "process " + std::to_string(error.holder()) :
+						   "another process";
 		throw failure(EBUSY, "card " + name + ": " + holder +
 					     " uses it; wait or end that process");
 	}
