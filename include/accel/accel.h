@@ -360,7 +360,10 @@ ACCEL_API int accel_queue_add(accel_queue *queue, enum accel_type type, uint64_t
 ACCEL_API int accel_queue_softmax(accel_queue *queue, uint64_t out, uint64_t in, uint32_t rows,
 				  uint32_t cols, uint32_t tag);
 
-/* Hands all written commands, of whichever thread, to the card. 0, or -ENODEV. */
+/*
+ * Hands all written commands, of whichever thread, to the card. 0, or -ENODEV. Through the driver also
+ * -EIO: the queue is in error and takes nothing more; what was written is not with the card.
+ */
 ACCEL_API int accel_queue_submit(accel_queue *queue);
 
 struct accel_completion {
@@ -371,18 +374,26 @@ struct accel_completion {
 	uint64_t info;		/* timestamp, or the faulting device address */
 };
 
-/* Takes up to max completions without blocking. Returns how many (0: none), or -ENODEV. */
+/*
+ * Takes up to max completions without blocking. Returns how many (0: none), or -ENODEV. Each completion
+ * goes to one caller; of several threads none knows whose command it gets, but by the tag.
+ */
 ACCEL_API int accel_queue_reap(accel_queue *queue, struct accel_completion *completions, int max);
 /*
  * As reap, but waits (polls a little, then sleeps) for at least one. Returns 1..max, -ETIMEDOUT, or
- * -EIO: the queue is in error and has nothing more to deliver; accel_error_text() says why.
+ * -EIO: the queue is in error and has nothing more to deliver; accel_error_text() says why. Several
+ * threads may wait: what comes goes to whoever takes it first, the others go on until their deadlines.
  */
 ACCEL_API int accel_queue_wait(accel_queue *queue, struct accel_completion *completions, int max,
 			       int64_t timeout);
-/* Commands written and not yet reaped. */
+/* Commands written and not yet reaped; while other threads submit or reap, what was so just now. */
 ACCEL_API unsigned accel_queue_outstanding(const accel_queue *queue);
 
-/* For event loops: a file descriptor, owned by the queue, that polls readable after an interrupt. */
+/*
+ * For event loops: a file descriptor, owned by the queue, that polls readable after an interrupt. One
+ * event is for one reader: where several threads poll it, or others wait, one may find nothing to
+ * reap, or read an event too many.
+ */
 ACCEL_API int accel_queue_fd(accel_queue *queue, int *fd);
 /*
  * Asks for one interrupt at the next completion. Returns 1 if completions are there already (reap

@@ -5,7 +5,7 @@
 // they name and are move-only; a child borrows its parent, which must outlive it (declare device,
 // context, buffer, mapping, queue in this order and destructors do the right thing). Set-up throws
 // std::system_error with accel_error_text() in its message; the data path is noexcept and returns
-// what the C call returned. Threads: as in accel.h, a queue by one thread at a time.
+// what the C call returned. Threads: as in accel.h.
 #pragma once
 
 #include <cerrno>
@@ -505,7 +505,7 @@ private:
 	detail::handle<::accel_timeline, ::accel_timeline_destroy> handle_;
 };
 
-/// Commands in order, completions in order. One thread at a time. Borrows the context.
+/// Commands in order, completions in order. Threads: as in accel.h. Borrows the context.
 class queue
 {
 public:
@@ -514,6 +514,14 @@ public:
 	{
 		::accel_queue *raw = nullptr;
 		check(::accel_queue_create(parent.get(), depth, priority, &raw));
+		handle_.reset(raw);
+	}
+
+	/// Zero-initialise options before filling. Throws as above, and EINVAL for what is unknown.
+	queue(const context &parent, const ::accel_queue_options &options)
+	{
+		::accel_queue *raw = nullptr;
+		check(::accel_queue_create_with(parent.get(), &options, &raw));
 		handle_.reset(raw);
 	}
 

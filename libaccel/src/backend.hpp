@@ -25,6 +25,8 @@
 #include <string>
 #include <vector>
 
+#include "fork.hpp"
+
 namespace accel
 {
 
@@ -162,7 +164,7 @@ struct usage_reading {
 };
 
 /* One opened device: one accel_device has exactly one, and destroys it last. */
-class backend
+class backend : public fork_member
 {
 public:
 	backend() = default;
@@ -258,6 +260,12 @@ public:
 	virtual void look() noexcept {}
 	/* Read by submit and reap: one load. */
 	const std::atomic<bool> &lost() const noexcept { return lost_; }
+
+	/*
+	 * In the child of a fork: closes what would keep the card busy, by close() alone, since the
+	 * parent goes on using the same open files. No other call follows, not even the destructor.
+	 */
+	void abandon() noexcept override { lose(); }
 
 protected:
 	void lose() noexcept { lost_.store(true, std::memory_order_relaxed); }

@@ -138,6 +138,7 @@ int accel_buffer_free(accel_buffer *buffer)
 	return guard([&] {
 		if (!buffer)
 			return 0;
+		accel::require(buffer, "buffer");
 		if (buffer->maps.load() > 0)
 			throw failure(
 				EBUSY,

@@ -23,9 +23,10 @@ extern const status_table STATUS_TABLE;
 /* 0, or -Exxx: the kind of failure. */
 inline std::int32_t status_result(std::uint16_t status) noexcept
 {
-	return status == OAC_ST_SUCCESS ? 0 :
-	       status < STATUS_END	? STATUS_TABLE.result[status] :
-					  STATUS_TABLE.result[STATUS_END - 1];
+	if (status == OAC_ST_SUCCESS) [[likely]]
+		return 0;
+	return status < STATUS_END ? STATUS_TABLE.result[status] :
+				     STATUS_TABLE.result[STATUS_END - 1];
 }
 
 /* Whether include/hw knows the code at all. */

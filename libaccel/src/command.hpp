@@ -13,9 +13,10 @@ namespace accel
 /* Why push_command() refused; out of line, it is no data path. */
 int refuse_command(const accel_queue *queue, std::uint32_t tag) noexcept;
 
-inline bool is_ready_for_command(const accel_queue *queue, std::uint32_t tag) noexcept
+/* What needs no look into the ring. */
+inline bool is_command(const accel_queue *queue, std::uint32_t tag) noexcept
 {
-	return queue && tag != OAC_TAG_NONE && !queue->ring.is_full();
+	return queue && tag != OAC_TAG_NONE;
 }
 
 /* fill(cmd) sets the body, which is zero. */
@@ -23,7 +24,10 @@ template <typename Fill>
 inline int push_command(accel_queue *queue, std::uint8_t opcode, std::uint32_t tag,
 			const Fill &fill) noexcept
 {
-	if (!is_ready_for_command(queue, tag)) [[unlikely]]
+	if (!is_command(queue, tag)) [[unlikely]]
+		return refuse_command(queue, tag);
+	const std::lock_guard side(queue->submit_lock);
+	if (queue->ring.is_full()) [[unlikely]]
 		return refuse_command(queue, tag);
 	oac_cmd &cmd = queue->ring.next();
 	cmd.opcode = opcode;

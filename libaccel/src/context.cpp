@@ -130,6 +130,7 @@ void accel_context::remove_queue(accel_queue *queue) noexcept
 
 void accel_context::kick() const noexcept
 {
+	const accel::no_cancel whole;
 	eventfd_write(kick_fd.get(), 1);
 }
 
@@ -174,6 +175,7 @@ int accel_context_destroy(accel_context *context)
 	return guard([&] {
 		if (!context)
 			return 0;
+		accel::require(context, "context");
 		{
 			const std::lock_guard lock(context->mutex);
 			if (!context->queues.empty() || context->timelines > 0)

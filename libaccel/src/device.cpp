@@ -35,6 +35,7 @@ int accel_device_close(accel_device *device)
 	return guard([&] {
 		if (!device)
 			return 0;
+		accel::require(device, "device");
 		if (device->children.load() > 0)
 			throw failure(EBUSY,
 				      accel::card_text(*device->backend) +

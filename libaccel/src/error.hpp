@@ -10,6 +10,8 @@
 #include <string>
 #include <system_error>
 
+#include <pthread.h>
+
 namespace accel
 {
 
@@ -38,10 +40,24 @@ const char *error_recorded() noexcept;
 /* Name of an errno value for texts: "Permission denied". */
 std::string errno_text(int code);
 
+/* While it lives, pthread_cancel() of this thread has to wait. For all that may block. */
+class no_cancel
+{
+public:
+	no_cancel() noexcept { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
+	no_cancel(const no_cancel &) = delete;
+	no_cancel &operator=(const no_cancel &) = delete;
+	~no_cancel() { pthread_setcancelstate(before_, nullptr); }
+
+private:
+	int before_ = PTHREAD_CANCEL_ENABLE;
+};
+
 /* Runs body, which returns 0 or more, or -Exxx with its text recorded, or throws. */
 template <typename Body>
 int guard(Body &&body) noexcept
 {
+	const no_cancel whole;
 	try {
 		return body();
 	} catch (const std::bad_alloc &) {

@@ -16,6 +16,8 @@ int refuse_command(const accel_queue *queue, std::uint32_t tag) noexcept
 	if (tag == OAC_TAG_NONE)
 		return error_literal(EINVAL,
 				     "accel_queue_*: the tag UINT32_MAX is reserved; use another");
+	if (is_foreign(*queue->context->device))
+		return error_literal(ENODEV, FOREIGN_TEXT);
 	return error_literal(EAGAIN, "accel_queue_*: the queue is full; submit, then reap some");
 }
 
@@ -53,14 +55,12 @@ int push_operator(accel_queue *queue, std::uint16_t number, accel_type type, acc
 {
 	if (!is_type(type) || !is_type(out_type)) [[unlikely]]
 		return refuse_operator("accel_queue_*: a type is none of enum accel_type");
-	if (!accel::is_ready_for_command(queue, tag)) [[unlikely]]
-		return accel::refuse_command(queue, tag);
-	oac_op &op = queue->ring.next_op();
-	op.header.op = number;
-	op.header.dtype = dtype_of(type);
-	op.header.out_dtype = dtype_of(out_type);
-	fill(op);
 	return accel::push_command(queue, OAC_CMD_EXEC, tag, [&](oac_cmd &cmd) {
+		oac_op &op = queue->ring.next_op();
+		op.header.op = number;
+		op.header.dtype = dtype_of(type);
+		op.header.out_dtype = dtype_of(out_type);
+		fill(op);
 		cmd.body.exec.va = queue->ring.next_op_va();
 		cmd.body.exec.size = sizeof(oac_op);
 	});

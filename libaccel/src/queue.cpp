@@ -7,9 +7,10 @@
 //     host memory mapped to the queue's context; operators.cpp first writes an oac_op descriptor
 //     into the slot of the same number beside it. Nothing has left this core.
 //  2. accel_queue_submit() stores the count of written commands into the queue's doorbell page
-//     (ring::ring_doorbell), after a release fence: the only store that matters to the card.
-//     Where doorbells are shared memory, a full fence and one look at ASLEEP follow; a sleeping
-//     card gets the same store through the backend, which wakes it: the only system call there is.
+//     (ring::ring_doorbell), as a release: the only store that matters to the card. Where doorbells
+//     are shared memory, it is a full fence, too, and one look at ASLEEP follows; a sleeping card
+//     gets the same store through the backend, which wakes it: the only system call there is. A
+//     queue that submits through the driver is one whose card always sleeps.
 //  3. The card takes the entries through the context's own address space, does the work in order,
 //     writes 16-byte oac_completions into the completion ring and then, once per batch, its count
 //     into the published tail, which is a cache line of its own.
@@ -19,12 +20,17 @@
 //     doorbell page, looks once more, and sleeps in the backend until the card's interrupt
 //     (queue_wait.cpp).
 //
+// Any number of threads may be in here: 1 and 2 hold the queue's submit_lock, 4 its reap_lock, both
+// for as long as that takes and no longer. Queues of one thread have no locks.
+//
 // Errors of the card come back as completions; the driver's own view of the queue, which no user
 // memory can forge, is asked only when there is nothing left to reap.
 #include "queue.hpp"
 
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
+#include <string_view>
 
 #include "codes.hpp"
 #include "command.hpp"
@@ -36,28 +42,95 @@ namespace
 {
 
 constexpr unsigned DEFAULT_DEPTH = 256;
+constexpr unsigned NORMAL_PRIORITY = 1;
+constexpr unsigned MAX_PRIORITY = 3;
+constexpr unsigned MAX_WEIGHT = 1024;
+constexpr unsigned QUEUE_FLAGS = ACCEL_QUEUE_ONE_THREAD | ACCEL_QUEUE_DRIVER_SUBMIT;
 constexpr std::int64_t SPIN_FIRST_NS = 10'000;
 /* A poller looks after the card itself once in so many looks at the ring. */
 constexpr std::uint32_t REAPS_PER_LOOK = 1u << 16;
 
-accel::queue_rings rings_at(std::uint64_t va, std::uint32_t depth, std::uint32_t depth_log2,
-			    std::uint32_t priority)
+accel::queue_rings rings_at(std::uint64_t va, const accel::queue_rings &how)
 {
-	const accel::ring_layout layout(depth);
-	return { va, va + layout.cq(), va + layout.tail(), depth_log2, priority };
+	const accel::ring_layout layout(std::size_t{ 1 } << how.depth_log2);
+	accel::queue_rings rings = how;
+	rings.sq_va = va;
+	rings.cq_va = va + layout.cq();
+	rings.tail_va = va + layout.tail();
+	return rings;
+}
+
+/* For queues made without options. */
+bool is_driver_wanted()
+{
+	const char *given = std::getenv("ACCEL_SUBMIT");
+	if (!given)
+		return false;
+	const std::string_view wanted(given);
+	if (wanted != "driver" && wanted != "user")
+		throw failure(EINVAL, "ACCEL_SUBMIT=" + std::string(wanted) +
+					      ": set it to \"user\" or \"driver\", or unset it");
+	return wanted == "driver";
+}
+
+void check_options(const accel_queue_options &options)
+{
+	if ((options.flags & ~QUEUE_FLAGS) != 0)
+		throw failure(EINVAL, "accel_queue_create_with: unknown flags " +
+					      std::to_string(options.flags & ~QUEUE_FLAGS) +
+					      "; pass ACCEL_QUEUE_* only");
+	if (options.has_priority > 1)
+		throw failure(EINVAL, "accel_queue_create_with: has_priority is 0 or 1");
+	if (options.has_priority && options.priority > MAX_PRIORITY)
+		throw failure(EINVAL, "accel_queue_create: priority is 0 (lowest) to 3");
+	if (options.weight > MAX_WEIGHT)
+		throw failure(EINVAL, "accel_queue_create_with: weight is 1 to 1024, or 0 for 64");
+	if (std::ranges::any_of(options.reserved, [](auto word) { return word != 0; }))
+		throw failure(EINVAL, "accel_queue_create_with: reserved is not zero; zero the "
+				      "struct before filling it");
+}
+
+int create_queue(accel_context &context, const accel_queue_options &options, accel_queue **queue)
+{
+	check_options(options);
+	const auto info = context.device->backend->info();
+	const unsigned depth = options.depth ? options.depth : DEFAULT_DEPTH;
+	const unsigned max = 1u << info.max_depth_log2;
+	if (!std::has_single_bit(depth) || depth < 2 || depth > max)
+		throw failure(EINVAL, "accel_queue_create: depth " + std::to_string(depth) +
+					      " is not a power of two from 2 to " +
+					      std::to_string(max));
+	accel::queue_rings how;
+	how.depth_log2 = static_cast<std::uint32_t>(std::countr_zero(depth));
+	how.priority = options.has_priority ? options.priority : NORMAL_PRIORITY;
+	how.weight = options.weight;
+	how.is_driver_submit = (options.flags & ACCEL_QUEUE_DRIVER_SUBMIT) != 0 ||
+			       !info.has_user_submit;
+	auto made = std::make_unique<accel_queue>(context, how,
+						  (options.flags & ACCEL_QUEUE_ONE_THREAD) != 0);
+	context.add_queue(made.get());
+	*queue = made.release();
+	return 0;
 }
 
 } // namespace
 
-accel_queue::accel_queue(accel_context &in, std::uint32_t depth, std::uint32_t depth_log2,
-			 std::uint32_t priority)
-	: memory(in, accel::ring_layout(depth).size()),
-	  port(*in.device->backend, in.id, rings_at(memory.address(), depth, depth_log2, priority)),
-	  ring(memory.host(), memory.address(), depth, static_cast<std::byte *>(port->doorbell),
-	       port->shared),
-	  lost(in.device->backend->lost()), context(&in), card(in.device->backend.get()),
-	  spin_ns(SPIN_FIRST_NS)
+accel_queue::accel_queue(accel_context &in, const accel::queue_rings &how, bool is_one_thread)
+	: memory(in, accel::ring_layout(std::size_t{ 1 } << how.depth_log2).size()),
+	  port(*in.device->backend, in.id, rings_at(memory.address(), how)),
+	  ring(memory.host(), memory.address(), 1u << how.depth_log2,
+	       static_cast<std::byte *>(port->doorbell), port->shared),
+	  submit_lock(!is_one_thread), reap_lock(!is_one_thread), lost(in.device->backend->lost()),
+	  context(&in), card(in.device->backend.get()), spin_ns(SPIN_FIRST_NS)
 {
+}
+
+/* Their holders are not in this process. */
+void accel_queue::abandon() noexcept
+{
+	ring.abandon();
+	submit_lock.reset();
+	reap_lock.reset();
 }
 
 int accel_queue_create(accel_context *context, unsigned depth, unsigned priority,
@@ -66,30 +139,33 @@ int accel_queue_create(accel_context *context, unsigned depth, unsigned priority
 	return guard([&] {
 		accel::require(context, "context");
 		accel::require(queue, "queue");
-		const auto info = context->device->backend->info();
-		const unsigned wanted = depth ? depth : DEFAULT_DEPTH;
-		const unsigned max = 1u << info.max_depth_log2;
-		if (!std::has_single_bit(wanted) || wanted < 2 || wanted > max)
-			throw failure(EINVAL, "accel_queue_create: depth " +
-						      std::to_string(wanted) +
-						      " is not a power of two from 2 to " +
-						      std::to_string(max));
-		if (priority > 3)
-			throw failure(EINVAL, "accel_queue_create: priority is 0 (lowest) to 3");
-		auto made = std::make_unique<accel_queue>(
-			*context, wanted, static_cast<std::uint32_t>(std::countr_zero(wanted)),
-			priority);
-		context->add_queue(made.get());
-		*queue = made.release();
-		return 0;
+		accel_queue_options options{};
+		options.depth = depth;
+		options.has_priority = 1;
+		options.priority = priority;
+		options.flags = is_driver_wanted() ? ACCEL_QUEUE_DRIVER_SUBMIT : 0;
+		return create_queue(*context, options, queue);
+	});
+}
+
+int accel_queue_create_with(accel_context *context, const struct accel_queue_options *options,
+			    accel_queue **queue)
+{
+	return guard([&] {
+		accel::require(context, "context");
+		accel::require(options, "options");
+		accel::require(queue, "queue");
+		return create_queue(*context, *options, queue);
 	});
 }
 
 void accel_queue_destroy(accel_queue *queue)
 {
+	if (!queue || accel::is_foreign(*queue->context->device))
+		return;
+	const accel::no_cancel whole;
 	const std::unique_ptr<accel_queue> destroyed(queue);
-	if (queue)
-		queue->context->remove_queue(queue);
+	queue->context->remove_queue(queue);
 }
 
 int accel_queue_nop(accel_queue *queue, uint32_t tag)
@@ -152,31 +228,68 @@ int accel_queue_timestamp(accel_queue *queue, uint64_t address, uint32_t tag)
 namespace
 {
 
+int lost_text(const char *text)
+{
+	return accel::error_literal(ENODEV, text);
+}
+
 int cannot_submit(accel_queue *queue)
 {
 	if (!queue)
 		return accel::error_literal(EINVAL, "accel_queue_submit: the queue is NULL");
-	return accel::error_literal(ENODEV,
-				    "accel_queue_submit: the card is lost; close it and open "
-				    "it again once it is back");
+	if (accel::is_foreign(*queue->context->device))
+		return lost_text(accel::FOREIGN_TEXT);
+	return lost_text("accel_queue_submit: the card is lost; close it and open it again once it "
+			 "is back");
+}
+
+/* Through the backend, since the card sleeps or the driver submits. before: the count rung last. */
+int ring_by_backend(accel_queue *queue, std::uint32_t before)
+{
+	const accel::no_cancel whole;
+	const int result = queue->card->ring(queue->port->queue, queue->ring.rung());
+	if (result == 0) [[likely]]
+		return 0;
+	queue->ring.take_back(before);
+	if (result == -ENODEV)
+		return cannot_submit(queue);
+	if (result == -EIO)
+		return accel::error_literal(EIO,
+					    "accel_queue_submit: the queue is in error and takes "
+					    "nothing more; reap what is left, then destroy it");
+	return accel::error_literal(
+		-result, "accel_queue_submit: the driver refused the commands, which are "
+			 "not with the card; look at dmesg, and destroy the queue");
 }
 
 /* Nothing to take, or nothing that can be believed. */
 int nothing_to_reap(accel_queue *queue, std::uint32_t ready)
 {
-	if (ready == 0 && !queue->is_broken) {
-		if (++queue->empty_reaps % REAPS_PER_LOOK == 0)
-			queue->card->look();
-		if (!queue->lost.load(std::memory_order_relaxed)) [[likely]]
-			return 0;
-		return accel::error_literal(ENODEV,
-					    "accel_queue_reap: the card is lost; close it and "
-					    "open it again once it is back");
+	const bool is_empty = ready == 0 && !queue->is_broken;
+	if (is_empty && ++queue->empty_reaps % REAPS_PER_LOOK == 0) {
+		const accel::no_cancel whole;
+		queue->card->look();
 	}
+	if (queue->lost.load(std::memory_order_relaxed)) [[unlikely]]
+		return lost_text(accel::is_foreign(*queue->context->device) ?
+					 accel::FOREIGN_TEXT :
+					 "accel_queue_reap: the card is lost; close it and open it "
+					 "again once it is back");
+	if (is_empty)
+		return 0;
 	queue->is_broken = true;
 	return accel::error_literal(EPROTO,
 				    "accel_queue_reap: the card posted more completions than it "
 				    "was given commands; destroy the queue and reset the card");
+}
+
+/* Those who wait for timelines, and who sleeps for completions, may have been meant, too. */
+void wake_others(accel_queue *queue)
+{
+	if (queue->context->watchers.load(std::memory_order_relaxed) > 0)
+		queue->context->kick();
+	if (queue->is_asleep.load(std::memory_order_relaxed))
+		queue->wake();
 }
 
 } // namespace
@@ -185,11 +298,12 @@ int accel_queue_submit(accel_queue *queue)
 {
 	if (!queue || queue->lost.load(std::memory_order_relaxed)) [[unlikely]]
 		return cannot_submit(queue);
+	const std::lock_guard side(queue->submit_lock);
 	if (!queue->ring.has_unrung())
 		return 0;
-	if (queue->ring.ring_doorbell() &&
-	    queue->card->ring(queue->port->queue, queue->ring.rung()) != 0) [[unlikely]]
-		return cannot_submit(queue);
+	const std::uint32_t before = queue->ring.rung();
+	if (queue->ring.ring_doorbell()) [[unlikely]]
+		return ring_by_backend(queue, before);
 	return 0;
 }
 
@@ -199,19 +313,21 @@ int accel_queue_reap(accel_queue *queue, struct accel_completion *completions, i
 		return accel::error_literal(EINVAL, "accel_queue_reap: the queue or the place for "
 						    "completions is NULL, or max is below 1");
 	accel::ring &ring = queue->ring;
+	const std::lock_guard side(queue->reap_lock);
 	const std::uint32_t ready = ring.ready();
 	if (ready == 0 || !ring.is_credible(ready) || queue->is_broken) [[unlikely]]
 		return nothing_to_reap(queue, ready);
 	const std::uint32_t count = std::min(ready, static_cast<std::uint32_t>(max));
 	for (std::uint32_t i = 0; i < count; i++) {
-		const oac_completion &from = ring.peek(i);
-		const std::uint16_t status = from.status;
-		completions[i] = { from.tag, accel::status_result(status), status, 0, from.info };
+		const oac_completion from = ring.peek(i);
+		completions[i] = { from.tag, accel::status_result(from.status), from.status, 0,
+				   from.info };
 	}
 	ring.release(count);
-	/* Orders nothing more than this core's own loads: see timeline.cpp. */
-	if (queue->context->watchers.load(std::memory_order_relaxed) > 0) [[unlikely]]
-		queue->context->kick();
+	/* Orders nothing more than this core's own loads: see timeline.cpp and queue_wait.cpp. */
+	if (queue->context->watchers.load(std::memory_order_relaxed) > 0 ||
+	    queue->is_asleep.load(std::memory_order_relaxed)) [[unlikely]]
+		wake_others(queue);
 	return static_cast<int>(count);
 }
 

@@ -5,13 +5,16 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <mutex>
 
 #include <accel/accel.h>
 
 #include "backend.hpp"
 #include "context.hpp"
+#include "fork.hpp"
 #include "ring.hpp"
+#include "side_lock.hpp"
 
 namespace accel
 {
@@ -36,34 +39,54 @@ private:
 
 } // namespace accel
 
-struct accel_queue {
-	accel_queue(accel_context &in, std::uint32_t depth, std::uint32_t depth_log2,
-		    std::uint32_t priority);
+/*
+ * Lock order: turn_mutex is never held over anything else; submit_lock, reap_lock and arm_mutex are
+ * each the innermost, but for what a backend locks in ring() and arm(). Sides: see ring.hpp.
+ */
+struct accel_queue final : accel::fork_member {
+	accel_queue(accel_context &in, const accel::queue_rings &how, bool is_one_thread);
 	accel_queue(const accel_queue &) = delete;
 	accel_queue &operator=(const accel_queue &) = delete;
+	~accel_queue() = default;
 
 	/*
-	 * Asks for an interrupt once completions != seen. who: nullptr for the queue's own thread,
+	 * Asks for an interrupt once completions != seen. who: nullptr for the queue's own threads,
 	 * else one that waits for a timeline and must not spoil the request of another.
 	 */
 	int arm(std::uint32_t seen, const void *who);
 	/* For a timeline's waiter: at the next completion from now. */
 	int arm_for_watcher(const void *who);
+	/* Whoever sleeps for completions looks again. */
+	void wake() noexcept;
+	void abandon() noexcept override;
 
 	accel::internal_buffer memory;
 	accel::open_queue port;
 	accel::ring ring;
+	accel::side_lock submit_lock;		/* guards the submission side */
+	accel::side_lock reap_lock;		/* guards the reaping side, and the next two */
+	bool is_broken = false;			/* the card wrote nonsense into the rings */
+	std::uint32_t empty_reaps = 0;
 	const std::atomic<bool> &lost;		/* the backend's */
 	accel_context *context;
 	accel::backend *card;
-	bool is_broken = false;			/* the card wrote nonsense into the rings */
-	std::uint32_t empty_reaps = 0;
 
-	std::int64_t spin_ns;			/* how long polling paid off lately */
+	std::atomic<std::int64_t> spin_ns;	/* how long polling paid off lately */
+
+	/*
+	 * Of several threads that wait for completions one has the turn: it alone arms the
+	 * interrupt and sleeps in the backend; it gives the turn on when it leaves.
+	 */
+	std::mutex turn_mutex;			/* guards has_turn */
+	std::condition_variable turn_is_free;
+	bool has_turn = false;			/* somebody has it */
+	std::atomic<bool> is_asleep{ false };	/* who has it sleeps, or is about to */
 
 	std::mutex arm_mutex;			/* guards all below, and the ARM word */
 	std::uint32_t arm_sequence = 0;
 	std::uint32_t arm_seen = 0;
 	const void *arm_by = nullptr;
 	bool is_armed = false;			/* ever */
+
+	accel::fork_entry fork_entry{ *this };	/* last */
 };

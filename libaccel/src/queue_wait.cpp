@@ -3,10 +3,12 @@
 //
 // Waiting for completions: poll for as long as that paid off lately, arm the card's interrupt, look
 // once more, sleep in the backend. The ARM word is shared by the queue's own thread and by threads
-// that wait for timelines of the context; who arms and what may be overwritten is all in here.
+// that wait for timelines of the context; who arms and what may be overwritten is all in here. Of
+// several threads that wait for completions one sleeps in the backend, the others for their turn.
 #include "queue.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include <poll.h>
 #include <sched.h>
@@ -27,15 +29,6 @@ constexpr unsigned LOOKS_PER_CLOCK = 32;
 /* How long a card in state ERROR may take to abort what it was given meanwhile. */
 constexpr std::int64_t ABORT_GRACE_NS = 500 * accel::NS_PER_MS;
 
-inline void pause_cpu()
-{
-#if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	asm volatile("yield");
-#endif
-}
-
 /* With one CPU the card's thread (or the interrupt) cannot run while we look. */
 bool has_cpu_to_spin()
 {
@@ -51,17 +44,19 @@ bool spin(accel_queue &queue, std::int64_t deadline)
 {
 	if (!has_cpu_to_spin())
 		return false;
-	const std::int64_t end = std::min(deadline, accel::now_ns() + queue.spin_ns);
+	const std::int64_t spin_ns = queue.spin_ns.load(std::memory_order_relaxed);
+	const std::int64_t end = std::min(deadline, accel::now_ns() + spin_ns);
 	do {
 		for (unsigned i = 0; i < LOOKS_PER_CLOCK; i++) {
 			if (queue.ring.ready() > 0) {
-				queue.spin_ns = std::min(queue.spin_ns * 2, SPIN_MAX_NS);
+				queue.spin_ns.store(std::min(spin_ns * 2, SPIN_MAX_NS),
+						    std::memory_order_relaxed);
 				return true;
 			}
-			pause_cpu();
+			accel::pause_cpu();
 		}
 	} while (accel::now_ns() < end);
-	queue.spin_ns = std::max(queue.spin_ns / 2, SPIN_MIN_NS);
+	queue.spin_ns.store(std::max(spin_ns / 2, SPIN_MIN_NS), std::memory_order_relaxed);
 	return false;
 }
 
@@ -117,30 +112,88 @@ int sleep(accel_queue &queue, std::int64_t deadline)
 	return result;
 }
 
+[[noreturn]] void wait_failed(accel_queue &queue, int code)
+{
+	throw failure(code, accel::card_text(*queue.card) + ": queue " +
+				    std::to_string(queue.port->queue) +
+				    (code == ETIMEDOUT ?
+					     ": no completion in time; wait longer, or look at the "
+					     "card's events" :
+					     ": the card is lost; close and open it again"));
+}
+
+/*
+ * The turn to sleep in the backend, of several threads that wait. Who has it arms and sleeps alone,
+ * so that nobody's interrupt is read by another; on leaving it wakes the next, who then looks, arms
+ * and sleeps for itself. So each ends by a completion, by what ends all waits, or by its deadline.
+ */
+class turn
+{
+public:
+	explicit turn(accel_queue &queue) noexcept : queue_(queue) {}
+	turn(const turn &) = delete;
+	turn &operator=(const turn &) = delete;
+	~turn()
+	{
+		if (!is_mine_)
+			return;
+		queue_.is_asleep.store(false, std::memory_order_relaxed);
+		{
+			const std::lock_guard lock(queue_.turn_mutex);
+			queue_.has_turn = false;
+		}
+		queue_.turn_is_free.notify_one();
+	}
+
+	bool is_taken() const noexcept { return is_mine_; }
+	/* false: the deadline passed. */
+	bool take(std::int64_t deadline)
+	{
+		std::unique_lock lock(queue_.turn_mutex);
+		const auto is_free = [&] { return !queue_.has_turn; };
+		if (deadline == INT64_MAX)
+			queue_.turn_is_free.wait(lock, is_free);
+		else if (!queue_.turn_is_free.wait_until(lock, time_point(deadline), is_free))
+			return false;
+		queue_.has_turn = is_mine_ = true;
+		/* Before the look at the ring that follows arming, which is a full fence. */
+		queue_.is_asleep.store(true, std::memory_order_relaxed);
+		return true;
+	}
+
+private:
+	/* steady_clock is CLOCK_MONOTONIC. */
+	static std::chrono::steady_clock::time_point time_point(std::int64_t deadline)
+	{
+		return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(deadline));
+	}
+
+	accel_queue &queue_;
+	bool is_mine_ = false;
+};
+
 int wait(accel_queue *queue, accel_completion *completions, int max, std::int64_t timeout)
 {
 	const std::int64_t deadline = timeout == 0 ? 0 : accel::deadline_after(timeout);
 	if (timeout != 0)
 		spin(*queue, deadline);
+	turn mine(*queue);
 	for (;;) {
 		if (const int count = accel_queue_reap(queue, completions, max); count != 0)
 			return count;
+		/* One thread needs no turn, nor does one that only looks. */
+		if (timeout != 0 && queue->reap_lock.is_used() && !mine.is_taken()) {
+			if (!mine.take(deadline))
+				wait_failed(*queue, ETIMEDOUT);
+			continue;
+		}
 		if (timeout != 0 && queue->arm(queue->ring.head(), nullptr) == -ENODEV)
-			return -ENODEV;
+			return accel_queue_reap(queue, completions, max);
 		if (queue->ring.ready() > 0)
 			continue;
 		const int result = sleep(*queue, deadline);
-		if (result == 0)
-			continue;
-		if (queue->ring.ready() > 0)
-			continue;
-		throw failure(-result,
-			      accel::card_text(*queue->card) + ": queue " +
-				      std::to_string(queue->port->queue) +
-				      (result == -ETIMEDOUT ?
-					       ": no completion in time; wait longer, or look "
-					       "at the card's events" :
-					       ": the card is lost; close and open it again"));
+		if (result != 0 && queue->ring.ready() == 0)
+			wait_failed(*queue, -result);
 	}
 }
 
@@ -148,8 +201,8 @@ int wait(accel_queue *queue, accel_completion *completions, int max, std::int64_
 
 /*
  * One ARM word, several askers. A request is spent once completions differ from its seen count. The
- * queue's own thread overwrites what it likes: if it has reaped since, its reap has woken the
- * watchers (accel_context::kick), and if not, seen is the same. A watcher overwrites a request of
+ * queue's own threads overwrite what they like: if one has reaped since, its reap has woken the
+ * watchers (accel_context::kick) and who sleeps for completions (wake), and if not, seen is the same. A watcher overwrites a request of
  * another only if that is spent already, and then signals the queue's event descriptor in place of
  * the card, which may not have looked yet. Events too many are harmless: everyone looks again.
  */
@@ -166,6 +219,17 @@ int accel_queue::arm(std::uint32_t seen, const void *who)
 	arm_by = who;
 	is_armed = true;
 	return ring.ring_arm(word) ? card->arm(port->queue, word) : 0;
+}
+
+/* The backend that sleeps on another thing than this descriptor wakes by any interrupt. */
+void accel_queue::wake() noexcept
+{
+	const accel::no_cancel whole;
+	try {
+		eventfd_write(card->queue_event_fd(port->queue), 1);
+	} catch (const std::exception &) {
+		/* The card is lost, and who sleeps wakes by that. */
+	}
 }
 
 int accel_queue::arm_for_watcher(const void *who)

@@ -3,12 +3,19 @@
 //
 // The rings of one queue, host side: claim an entry, fill it, publish, ring the doorbell, reap. This
 // is the whole data path: no lock, no allocation, no system call, no exception. It knows the card's
-// contract (hw/oac_queue.h) and plain memory, not the backend; one thread at a time uses it.
+// contract (hw/oac_queue.h) and plain memory, not the backend.
 //
 // Three counts, all free-running 32-bit numbers: tail_ (written), rung_ (handed to the card), head_
 // (reaped); head_ <= published tail of the card <= rung_ <= tail_ <= head_ + depth.
+//
+// Two sides, each used by one thread at a time (queue.hpp has a lock for each): submission writes
+// tail_ and rung_, reaping writes head_. What they read of each other: is_full() head_, whose
+// acquire orders the reading of completions before the next commands, which let the card overwrite
+// them; is_credible() rung_, which went out before the card could answer. The counts are atomic for
+// that, and for those who only look; no store here is a read-modify-write.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -72,43 +79,61 @@ public:
 		  card_tail_(reinterpret_cast<oac_cq_tail *>(memory + ring_layout(depth).tail())),
 		  ops_(reinterpret_cast<oac_op *>(memory + ring_layout(depth).ops())),
 		  doorbell_(doorbell), ops_va_(va + ring_layout(depth).ops()), mask_(depth - 1),
-		  tail_(start), rung_(start), head_(start), is_shared_(is_shared)
+		  is_shared_(is_shared), tail_(start), rung_(start), head_seen_(start), head_(start)
 	{
 	}
 
-	bool is_full() const noexcept { return tail_ - head_ > mask_; }
+	/* Looks at the other side's line only when the ring is full as of the last look. */
+	bool is_full() noexcept
+	{
+		if (tail() - head_seen_ <= mask_) [[likely]]
+			return false;
+		head_seen_ = head();
+		return tail() - head_seen_ > mask_;
+	}
 	/* The next entry, zeroed, to be filled in place; not when full. Then push() it. */
 	oac_cmd &next() noexcept
 	{
-		oac_cmd &cmd = sq_[tail_ & mask_];
+		oac_cmd &cmd = sq_[tail() & mask_];
 		cmd = {};
 		return cmd;
 	}
-	void push() noexcept { tail_++; }
+	void push() noexcept { tail_.store(tail() + 1, std::memory_order_relaxed); }
 	/* The operator descriptor of the next entry, zeroed, and its device address. */
 	oac_op &next_op() noexcept
 	{
-		oac_op &op = ops_[tail_ & mask_];
+		oac_op &op = ops_[tail() & mask_];
 		op = {};
 		return op;
 	}
 	std::uint64_t next_op_va() const noexcept
 	{
-		return ops_va_ + (tail_ & mask_) * sizeof(oac_op);
+		return ops_va_ + (tail() & mask_) * sizeof(oac_op);
 	}
 
 	/*
 	 * Publishes what was pushed. true: the card sleeps, and the caller repeats the store as a
-	 * trapped write of rung(). The release fence orders the entries before the doorbell (the card
-	 * loads the doorbell with acquire); the full fence orders the doorbell before the look at
-	 * ASLEEP (the card sets ASLEEP, fences and looks at the doorbell once more).
+	 * trapped write of rung(). The release orders the entries before the doorbell (the card
+	 * loads the doorbell with acquire). Where the card may sleep, the exchange is also the full
+	 * fence between the doorbell and the look at ASLEEP (the card sets ASLEEP, fences and looks
+	 * at the doorbell once more).
 	 */
 	bool ring_doorbell() noexcept
 	{
-		rung_ = tail_;
-		std::atomic_thread_fence(std::memory_order_release);
-		mmio_store32(doorbell_ + OAC_DB_SQ_TAIL, tail_);
-		return is_shared_ && is_card_asleep();
+		const std::uint32_t count = tail();
+		rung_.store(count, std::memory_order_relaxed);
+		if (!is_shared_) {
+			std::atomic_thread_fence(std::memory_order_release);
+			mmio_store32(doorbell_ + OAC_DB_SQ_TAIL, count);
+			return false;
+		}
+		doorbell_word(OAC_DB_SQ_TAIL).exchange(count, std::memory_order_seq_cst);
+		return doorbell_word(OAC_DB_ASLEEP).load(std::memory_order_seq_cst) != 0;
+	}
+	/* The doorbell was refused: all since count is not with the card. */
+	void take_back(std::uint32_t count) noexcept
+	{
+		rung_.store(count, std::memory_order_relaxed);
 	}
 	/* The same for the word that asks for an interrupt. */
 	bool ring_arm(std::uint64_t word) noexcept
@@ -121,7 +146,12 @@ public:
 	}
 
 	/* Completions posted and not reaped, as the card says. */
-	std::uint32_t ready() const noexcept { return published() - head_; }
+	std::uint32_t ready() const noexcept
+	{
+		/* head_ first, for those who only look: what is published is never behind it. */
+		const std::uint32_t from = head();
+		return published() - from;
+	}
 	/* The card's word: the acquire orders it before the completions' entries. */
 	std::uint32_t published() const noexcept
 	{
@@ -130,21 +160,43 @@ public:
 	/* Whether that many can be: more than were handed over means that the ring cannot be used. */
 	bool is_credible(std::uint32_t ready_now) const noexcept
 	{
-		return ready_now <= rung_ - head_;
+		return ready_now <= rung() - own_head();
 	}
 	/* The index-th completion of those ready. */
 	const oac_completion &peek(std::uint32_t index) const noexcept
 	{
-		return cq_[(head_ + index) & mask_];
+		return cq_[(own_head() + index) & mask_];
 	}
-	void release(std::uint32_t count) noexcept { head_ += count; }
+	void release(std::uint32_t count) noexcept
+	{
+		head_.store(own_head() + count, std::memory_order_release);
+	}
 
-	std::uint32_t head() const noexcept { return head_; }
-	std::uint32_t rung() const noexcept { return rung_; }
-	std::uint32_t outstanding() const noexcept { return tail_ - head_; }
-	bool has_unrung() const noexcept { return tail_ != rung_; }
+	std::uint32_t head() const noexcept { return head_.load(std::memory_order_acquire); }
+	std::uint32_t rung() const noexcept { return rung_.load(std::memory_order_relaxed); }
+	/* Right for who owns a side; for others what was so a moment ago, at most depth. */
+	std::uint32_t outstanding() const noexcept
+	{
+		const std::uint32_t from = head();
+		return std::min(tail() - from, mask_ + 1);
+	}
+	bool has_unrung() const noexcept { return tail() != rung(); }
 	/* Handed to the card and not reaped. */
-	bool is_waiting() const noexcept { return rung_ != head_; }
+	bool is_waiting() const noexcept { return rung() != head(); }
+
+	/*
+	 * In the child of a fork, where the rings' memory is not: full for submission, empty for
+	 * reaping, and neither is looked at in memory again.
+	 */
+	void abandon() noexcept
+	{
+		static oac_cq_tail nothing{};
+		card_tail_ = &nothing;
+		head_seen_ = 0;
+		head_.store(0, std::memory_order_relaxed);
+		rung_.store(0, std::memory_order_relaxed);
+		tail_.store(mask_ + 1, std::memory_order_relaxed);
+	}
 
 private:
 	bool is_card_asleep() const noexcept
@@ -153,6 +205,15 @@ private:
 		return mmio_load32(doorbell_ + OAC_DB_ASLEEP) != 0;
 	}
 
+	std::atomic_ref<std::uint32_t> doorbell_word(std::size_t offset) const noexcept
+	{
+		return std::atomic_ref(*reinterpret_cast<std::uint32_t *>(doorbell_ + offset));
+	}
+	std::uint32_t tail() const noexcept { return tail_.load(std::memory_order_relaxed); }
+	std::uint32_t own_head() const noexcept { return head_.load(std::memory_order_relaxed); }
+
+	static constexpr std::size_t LINE = 64;
+
 	oac_cmd *sq_;
 	oac_completion *cq_;
 	oac_cq_tail *card_tail_;
@@ -160,10 +221,11 @@ private:
 	std::byte *doorbell_;
 	std::uint64_t ops_va_;
 	std::uint32_t mask_;
-	std::uint32_t tail_;
-	std::uint32_t rung_;
-	std::uint32_t head_;
 	bool is_shared_;
+	alignas(LINE) std::atomic<std::uint32_t> tail_;	/* the submission side writes */
+	std::atomic<std::uint32_t> rung_;
+	std::uint32_t head_seen_;
+	alignas(LINE) std::atomic<std::uint32_t> head_;	/* the reaping side writes */
 };
 
 } // namespace accel

@@ -219,12 +219,17 @@ int accel_timeline_share(accel_timeline *timeline, accel_context *context)
 
 void accel_timeline_destroy(accel_timeline *timeline)
 {
+	if (!timeline || accel::is_foreign(*timeline->context->device))
+		return;
+	const accel::no_cancel whole;
 	const std::unique_ptr<accel_timeline> destroyed(timeline);
 }
 
 uint64_t accel_timeline_value(const accel_timeline *timeline)
 {
-	return timeline ? timeline->word().load(std::memory_order_acquire) : 0;
+	if (!timeline || accel::is_foreign(*timeline->context->device)) [[unlikely]]
+		return 0;
+	return timeline->word().load(std::memory_order_acquire);
 }
 
 int accel_timeline_signal(accel_timeline *timeline, uint64_t value)

@@ -5,6 +5,8 @@
 // everybody's work on the card ends.
 #include "fenced.hpp"
 
+#include "../support/asleep.hpp"
+
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -95,9 +97,12 @@ TEST_F(remove_driver, ends_calls_and_keeps_memory)
 	*memory.at<std::uint32_t>(page) = 42;
 	submit(bell, 0, OAC_CMD_NOP);
 
+	std::atomic<pid_t> waiting{ 0 };
 	std::thread waiter([&] {
 		drm_oac_queue_wait wait = {};
 
+		waiting = gettid();
+		waiting.notify_one();
 		wait.queue = made.queue;
 		wait.seen = 1;
 		wait.deadline_ns = deadline_ms(60000);
@@ -105,7 +110,8 @@ TEST_F(remove_driver, ends_calls_and_keeps_memory)
 		EXPECT_EQ(dev()(wait), ENODEV);
 		EXPECT_EQ(wait.completed, 1u);
 	});
-	usleep(200000);
+	waiting.wait(0);
+	EXPECT_TRUE(support::wait_until_asleep(waiting));
 	unbind();
 	waiter.join();
 

@@ -4,6 +4,8 @@
 // QUEUE_WAIT and QUEUE_EVENTFD.
 #include "device.hpp"
 
+#include "../support/asleep.hpp"
+
 #include <csignal>
 #include <thread>
 
@@ -86,8 +88,8 @@ TEST_F(wait, ends_with_the_completion)
 TEST_F(wait, asleep_is_woken_by_the_completion)
 {
 	auto arg = good(0, deadline_ms(20000));
-	std::thread later([&] {
-		usleep(100000);
+	std::thread later([&, waiter = gettid()] {
+		EXPECT_TRUE(support::wait_until_asleep(waiter));
 		submit(*bell_, 0, OAC_CMD_NOP);
 	});
 
@@ -137,10 +139,10 @@ TEST_F(wait, signal_interrupts_and_the_out_fields_are_set)
 TEST_F(wait, ends_when_the_queue_is_destroyed)
 {
 	auto arg = good(0, deadline_ms(20000));
-	std::thread later([&] {
+	std::thread later([&, waiter = gettid()] {
 		drm_oac_queue_destroy destroy = { made_.queue, 0 };
 
-		usleep(100000);
+		EXPECT_TRUE(support::wait_until_asleep(waiter));
 		EXPECT_EQ(dev()(destroy), 0);
 	});
 

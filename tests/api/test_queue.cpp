@@ -4,6 +4,8 @@
 // Queues: depth, order, wrap-around, every way of waiting, and errors that stick to one queue.
 #include "fixture.hpp"
 
+#include "../support/asleep.hpp"
+
 #include <chrono>
 #include <thread>
 
@@ -183,8 +185,8 @@ TEST_F(queue_test, wait_sleeps_until_the_card_is_done)
 	     { accel::timeout(), accel::timeout::infinite(), accel::timeout(1h) }) {
 		accel::timeline gate(context());
 		hold(gate);
-		std::thread opener([&] {
-			std::this_thread::sleep_for(30ms);
+		std::thread opener([&, waiter = gettid()] {
+			EXPECT_TRUE(support::wait_until_asleep(waiter));
 			EXPECT_EQ(gate.signal(1), 0);
 		});
 		accel::completion done[2];

@@ -6,6 +6,7 @@
 #include "fixture.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 namespace
@@ -140,6 +141,75 @@ TEST_F(thread_test, errors_of_one_do_not_reach_the_others)
 			});
 			ASSERT_EQ(done.result, -EFAULT);
 		}
+	});
+}
+
+/// Each thread writes and reaps what anybody wrote; all tags must come, each once.
+TEST_F(thread_test, one_queue_for_all)
+{
+	const unsigned each = scaled(4000);
+	accel::queue shared(context(), 64);
+	std::vector<std::atomic<std::uint8_t>> seen(threads * each);
+	std::atomic<unsigned> reaped{ 0 };
+	const auto reap = [&](accel::timeout how) {
+		accel::completion done[8];
+		int got = shared.wait(done, how);
+		for (int i = 0; i < got; i++) {
+			ASSERT_EQ(done[i].result, 0);
+			ASSERT_EQ(seen.at(done[i].tag)++, 0);
+		}
+		if (got > 0)
+			reaped += static_cast<unsigned>(got);
+		else
+			ASSERT_EQ(got, -ETIMEDOUT) << accel_error_text();
+	};
+	in_threads([&](unsigned index) {
+		for (std::uint32_t i = 0; i < each; i++) {
+			int result;
+			while ((result = shared.try_nop(index * each + i)) == -EAGAIN)
+				ASSERT_NO_FATAL_FAILURE(reap(std::chrono::microseconds(100)));
+			ASSERT_EQ(result, 0);
+			ASSERT_EQ(shared.submit(), 0);
+		}
+	});
+	while (reaped < threads * each && !HasFailure())
+		ASSERT_NO_FATAL_FAILURE(reap(accel::timeout()));
+	EXPECT_EQ(reaped, threads * each);
+	EXPECT_EQ(shared.outstanding(), 0u);
+}
+
+/// As many waiters as completions, all asleep before the first: each gets one.
+TEST_F(thread_test, every_waiter_gets_one)
+{
+	for (unsigned round = 0; round < scaled(100); round++) {
+		accel::timeline gate(context());
+		ASSERT_EQ(queue().try_wait(gate, 1, 0), 0);
+		for (std::uint32_t tag = 1; tag < threads; tag++)
+			ASSERT_EQ(queue().try_nop(tag), 0);
+		ASSERT_EQ(queue().submit(), 0);
+		std::thread opener([&] { EXPECT_EQ(gate.signal(1), 0); });
+		in_threads([&](unsigned) {
+			accel::completion one{};
+			EXPECT_EQ(queue().wait({ &one, 1 }), 1) << accel_error_text();
+		});
+		opener.join();
+		ASSERT_EQ(queue().outstanding(), 0u);
+	}
+}
+
+TEST_F(thread_test, waiters_for_nothing_end_by_their_deadline_or_the_error)
+{
+	in_threads([&](unsigned) {
+		accel::completion one{};
+		EXPECT_EQ(accel_queue_wait(queue().get(), &one, 1, 20'000'000), -ETIMEDOUT);
+	});
+	EXPECT_EQ(api::run(queue(),
+			   [&](auto tag) { return queue().try_fill(0x7fff'0000'0000, 8, 0u, tag); })
+			  .result,
+		  -EFAULT);
+	in_threads([&](unsigned) {
+		accel::completion one{};
+		EXPECT_EQ(queue().wait({ &one, 1 }), -EIO) << accel_error_text();
 	});
 }
 

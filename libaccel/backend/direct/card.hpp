@@ -94,7 +94,7 @@ private:
 	void ring_admin(std::uint32_t tail);
 	void require_firmware() const;
 	[[noreturn]] void not_running(int code) const;
-	std::byte *doorbell_page(std::uint32_t queue, queue_record &record);
+	std::byte *doorbell_page(std::uint32_t queue, queue_record &record, bool is_trapped);
 	std::shared_ptr<queue_record> find(std::uint32_t queue);
 	queue_progress read_progress(std::uint32_t queue) const noexcept;
 	usage_reading read_usage(std::uint32_t queue, queue_record &record) const noexcept;

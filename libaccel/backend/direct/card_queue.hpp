@@ -6,20 +6,11 @@
 
 #include <memory>
 
-#include <hw/oac_regs.h>
-
 #include "card.hpp"
+#include "submit_page.hpp"
 
 namespace accel::direct
 {
-
-/*
- * Stands in for a doorbell page where BAR4 is trapped: ASLEEP is set for ever, so that each store
- * is repeated as an access of the bus.
- */
-struct alignas(64) trapped_page {
-	std::byte bytes[OAC_DB_PAGE_SIZE]{};
-};
 
 struct card::queue_record {
 	queue_record(interrupts &from, std::uint32_t in)
@@ -34,7 +25,7 @@ struct card::queue_record {
 	interrupts::line line;
 	std::uint32_t context;
 	std::uint64_t commands = 0;	/* completed, as of the last look at the 32-bit count */
-	std::unique_ptr<trapped_page> page;	/* only where doorbells are trapped */
+	std::unique_ptr<submit_page> page; /* where stores are trapped or the driver's */
 };
 
 } // namespace accel::direct

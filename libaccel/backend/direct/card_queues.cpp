@@ -32,12 +32,11 @@ void card::ring_admin(std::uint32_t tail)
 	bus_->doorbell_write(OAC_DB_SQ_TAIL, tail, sizeof(tail));
 }
 
-std::byte *card::doorbell_page(std::uint32_t queue, queue_record &record)
+std::byte *card::doorbell_page(std::uint32_t queue, queue_record &record, bool is_trapped)
 {
-	if (is_shared_)
+	if (is_shared_ && !is_trapped)
 		return bus_->doorbells().data() + std::size_t{ queue } * OAC_DB_PAGE_SIZE;
-	record.page = std::make_unique<trapped_page>();
-	mmio_store32(record.page->bytes + OAC_DB_ASLEEP, 1);
+	record.page = std::make_unique<submit_page>();
 	return record.page->bytes;
 }
 
@@ -65,7 +64,8 @@ queue_port card::queue_create(std::uint32_t context, const queue_rings &rings)
 		how.vector = static_cast<std::uint16_t>(record->line.vector);
 		how.depth_log2 = static_cast<std::uint8_t>(rings.depth_log2);
 		how.priority = static_cast<std::uint8_t>(rings.priority);
-		std::byte *page = doorbell_page(*queue, *record);
+		how.weight = static_cast<__le16>(rings.weight);
+		std::byte *page = doorbell_page(*queue, *record, rings.is_driver_submit);
 		{
 			const std::lock_guard table_lock(table_mutex_);
 			table_[*queue] = record;
@@ -102,8 +102,14 @@ void card::queue_destroy(std::uint32_t queue) noexcept
 int card::queue_ring(std::uint32_t queue, unsigned offset, std::uint64_t value,
 		     unsigned width) noexcept
 {
-	return bus_->doorbell_write(std::uint64_t{ queue } * OAC_DB_PAGE_SIZE + offset, value,
-				    width);
+	const std::uint64_t at = std::uint64_t{ queue } * OAC_DB_PAGE_SIZE + offset;
+	/* The library may have stored it in a page of its own (driver's submission): the card reads
+	 * this one whenever it is awake. */
+	if (is_shared_ && width == sizeof(std::uint32_t))
+		mmio_store32(bus_->doorbells().data() + at, static_cast<std::uint32_t>(value));
+	else if (is_shared_)
+		mmio_store64(bus_->doorbells().data() + at, value);
+	return bus_->doorbell_write(at, value, width);
 }
 
 std::shared_ptr<card::queue_record> card::find(std::uint32_t queue)

@@ -17,6 +17,7 @@
 #include "bus_vfio_user.hpp"
 #include "clock.hpp"
 #include "error.hpp"
+#include "fork.hpp"
 
 namespace accel::direct
 {
@@ -34,9 +35,15 @@ struct entry {
 	std::shared_ptr<card> kept;	/* emulated cards */
 };
 
-class registry
+class registry final : public fork_member
 {
 public:
+	/* The parent's cards, whose threads are not here, are left as they are, and not stopped. */
+	void abandon() noexcept override
+	{
+		new (&mutex_) std::mutex;
+		new (&entries_) decltype(entries_);
+	}
 	std::shared_ptr<entry> at(const std::string &name)
 	{
 		const std::lock_guard lock(mutex_);
@@ -58,6 +65,7 @@ public:
 private:
 	std::mutex mutex_;		/* guards entries_ */
 	std::map<std::string, std::shared_ptr<entry>> entries_;
+	fork_entry fork_entry_{ *this };
 };
 
 registry &the_registry()

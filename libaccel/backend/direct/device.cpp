@@ -201,6 +201,7 @@ private:
 
 	std::shared_ptr<card> card_;
 	std::uint32_t group_;	/* contexts of one handle share the card as one client */
+	fork_entry fork_entry_{ *this };
 };
 
 } // namespace

@@ -188,6 +188,7 @@ host_memory::host_memory(bus_addresses &addresses, std::size_t size)
 	/* So that the card's side may map it without fear of SIGBUS. */
 	fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
 	memory_ = map_file(file.get(), size);
+	madvise(memory_.data(), size, MADV_DONTFORK);
 	prefer_node(memory_, addresses.target().numa_node());
 	attach(file.get());
 	keep(std::move(file));

@@ -19,6 +19,7 @@
 #include <vfio_user/vfio_user.h>
 
 #include "error.hpp"
+#include "fork.hpp"
 #include "unique_fd.hpp"
 
 namespace accel::direct
@@ -38,7 +39,7 @@ private:
 	std::int32_t holder_;
 };
 
-class vfio_user_client
+class vfio_user_client final : public fork_member
 {
 public:
 	struct reply {
@@ -62,6 +63,8 @@ public:
 
 	bool is_dead() const noexcept { return is_dead_.load(); }
 	void die() noexcept;
+	/* No shutdown(): the connection is the parent's. */
+	void abandon() noexcept override { close(socket_.get()); }
 	/* Polls POLLHUP once dead; nothing may be read from it. */
 	int fd() const noexcept { return socket_.get(); }
 
@@ -89,6 +92,7 @@ private:
 	std::mutex request_mutex_;	/* one request at a time; taken before send_mutex_ */
 	std::mutex send_mutex_;		/* a message goes out whole */
 	std::uint16_t next_id_ = 1;	/* under request_mutex_ */
+	fork_entry fork_entry_{ *this };
 };
 
 } // namespace accel::direct

@@ -165,6 +165,8 @@ queue_port card::queue_create(std::uint32_t context, const queue_rings &rings)
 	request.cq_va = rings.cq_va;
 	request.tail_va = rings.tail_va;
 	request.priority = rings.priority;
+	request.weight = rings.weight;
+	request.flags = rings.is_driver_submit ? DRM_OAC_QUEUE_KERNEL_SUBMIT : 0;
 	int result = try_call(DRM_IOCTL_OAC_QUEUE_CREATE, &request);
 	if (result == -EPERM)
 		throw failure(EPERM, name_ + ": create a queue: a priority above normal needs "
@@ -173,20 +175,33 @@ queue_port card::queue_create(std::uint32_t context, const queue_rings &rings)
 		fail(-result, "create a queue", request.limit);
 
 	port.queue = request.queue;
+	port.shared = rings.is_driver_submit;
 	try {
-		void *page = mmap(nullptr, DOORBELL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-				  fd_.get(), static_cast<off_t>(request.doorbell_offset));
-		if (page == MAP_FAILED)
-			fail(errno, "map a queue's doorbell");
-		mapping doorbell(page, DOORBELL_SIZE);
+		queue_resources made;
+		port.doorbell =
+			doorbell_page(request.doorbell_offset, rings.is_driver_submit, made);
 		std::lock_guard guard(lock_);
-		queues_[port.queue].doorbell = std::move(doorbell);
-		port.doorbell = page;
+		queues_[port.queue] = std::move(made);
 	} catch (...) {
 		queue_destroy(port.queue);
 		throw;
 	}
 	return port;
+}
+
+/* The card's page, or where the driver submits one of plain memory: see queue_port. */
+void *card::doorbell_page(std::uint64_t offset, bool is_driver_submit, queue_resources &to)
+{
+	if (is_driver_submit) {
+		to.page = std::make_unique<submit_page>();
+		return to.page->bytes;
+	}
+	void *page = mmap(nullptr, DOORBELL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(),
+			  static_cast<off_t>(offset));
+	if (page == MAP_FAILED)
+		fail(errno, "map a queue's doorbell");
+	to.doorbell = mapping(page, DOORBELL_SIZE);
+	return page;
 }
 
 void card::queue_destroy(std::uint32_t queue) noexcept
@@ -202,15 +217,34 @@ void card::queue_destroy(std::uint32_t queue) noexcept
 	try_call(DRM_IOCTL_OAC_QUEUE_DESTROY, &request);
 }
 
-/* Doorbell pages of the kernel are never shared memory: a store reaches the card. */
-int card::ring(std::uint32_t, std::uint32_t) noexcept
+int card::submit(std::uint32_t queue, std::uint32_t flags, std::uint32_t tail,
+		 std::uint32_t seen) noexcept
 {
-	return 0;
+	drm_oac_queue_submit request = {};
+
+	request.queue = queue;
+	request.flags = flags;
+	request.tail = tail;
+	request.seen = seen;
+	return try_call(DRM_IOCTL_OAC_QUEUE_SUBMIT, &request);
 }
 
-int card::arm(std::uint32_t, std::uint64_t) noexcept
+/* Only queues that submit through the driver come here: a store in the card's page reaches it. */
+int card::ring(std::uint32_t queue, std::uint32_t sq_tail) noexcept
 {
-	return 0;
+	return submit(queue, DRM_OAC_SUBMIT_TAIL, sq_tail, 0);
+}
+
+int card::arm(std::uint32_t queue, std::uint64_t arm_word) noexcept
+{
+	return submit(queue, DRM_OAC_SUBMIT_ARM, 0, arm_seen(arm_word));
+}
+
+/* The file is the parent's, and must not live on by this process after that one's end. */
+void card::abandon() noexcept
+{
+	lose();
+	close(fd_.get());
 }
 
 int card::queue_wait(std::uint32_t queue, std::uint32_t seen, std::int64_t deadline,

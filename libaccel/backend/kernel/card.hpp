@@ -4,11 +4,13 @@
 // A card behind the oac module: each call of the backend interface is one or two ioctls.
 #pragma once
 
+#include <memory>
 #include <mutex>
 #include <string>
 #include <unordered_map>
 
 #include "../../src/backend.hpp"
+#include "../../src/submit_page.hpp"
 #include "../../src/unique_fd.hpp"
 
 namespace accel::kernel
@@ -57,15 +59,21 @@ public:
 	std::size_t events(std::uint64_t from, std::span<event_reading> events) override;
 	void firmware_load(std::span<const std::byte> image, std::int64_t deadline) override;
 	void look() noexcept override;
+	void abandon() noexcept override;
 
 private:
 	struct queue_resources {
-		mapping doorbell;
+		mapping doorbell;	/* or, where the driver submits: */
+		std::unique_ptr<submit_page> page;
 		unique_fd event;
 	};
 
 	class syncobj;
 
+	void *doorbell_page(std::uint64_t offset, bool is_driver_submit, queue_resources &to);
+	/* Of a queue that submits through the driver. */
+	int submit(std::uint32_t queue, std::uint32_t flags, std::uint32_t tail,
+		   std::uint32_t seen) noexcept;
 	void require_sync();
 	void set_fence(std::uint32_t queue, std::uint32_t count, std::uint32_t syncobj_handle,
 		       std::uint64_t point);
@@ -98,6 +106,7 @@ private:
 	std::unordered_map<std::uint32_t, unsigned> uses_;
 	std::mutex lock_;	/* guards queues_ */
 	std::unordered_map<std::uint32_t, queue_resources> queues_;
+	fork_entry fork_entry_{ *this };
 };
 
 } // namespace accel::kernel
