@@ -92,6 +92,7 @@ protected:
 	void SetUp() override;
 	node open() const;
 	const node &dev() const { return *dev_; }
+	const std::string &path() const { return path_; }
 
 private:
 	std::string path_;
