@@ -24,8 +24,9 @@ protected:
 	void lend_card()
 	{
 		card_ = string(ACCEL_STRING_NAME);
-		if (!on_kernel())
+		if (!on_kernel()) {
 			ASSERT_EQ(device().close(), 0);
+		}
 	}
 
 	void take_card_back()
