@@ -5,6 +5,8 @@
 #include <chrono>
 #include <thread>
 
+#include <fcntl.h>
+
 #include "../abi/device.hpp"
 #include "crowd.hpp"
 #include "system.hpp"

@@ -9,6 +9,8 @@
 #include <fstream>
 #include <thread>
 
+#include <fcntl.h>
+
 #include "../abi/device.hpp"
 #include "crowd.hpp"
 #include "system.hpp"
