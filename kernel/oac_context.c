@@ -166,7 +166,12 @@ int oac_ioctl_context_destroy(struct drm_device *drm, void *data, struct drm_fil
 
 	if (args->pad)
 		return -EINVAL;
-	context = xa_erase(&file->contexts, args->context);
+	/* Not xa_erase(): of an id that is not there, that makes 0 one that xa_alloc() gives out. */
+	xa_lock(&file->contexts);
+	context = xa_load(&file->contexts, args->context);
+	if (context)
+		__xa_erase(&file->contexts, args->context);
+	xa_unlock(&file->contexts);
 	if (!context)
 		return -ENOENT;
 	oac_context_destroy(context);
