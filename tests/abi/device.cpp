@@ -90,6 +90,11 @@ int node::operator()(drm_oac_bo_create &arg) const
 	return call(DRM_IOCTL_OAC_BO_CREATE, &arg);
 }
 
+int node::operator()(drm_oac_bo_userptr &arg) const
+{
+	return call(DRM_IOCTL_OAC_BO_USERPTR, &arg);
+}
+
 int node::operator()(drm_oac_map &arg) const
 {
 	return call(DRM_IOCTL_OAC_MAP, &arg);

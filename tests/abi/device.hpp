@@ -49,6 +49,7 @@ public:
 	int operator()(drm_oac_context_create &arg) const;
 	int operator()(drm_oac_context_destroy &arg) const;
 	int operator()(drm_oac_bo_create &arg) const;
+	int operator()(drm_oac_bo_userptr &arg) const;
 	int operator()(drm_oac_map &arg) const;
 	int operator()(drm_oac_unmap &arg) const;
 	int operator()(drm_oac_queue_create &arg) const;
