@@ -235,7 +235,7 @@ std::unique_ptr<local_memory> card::allocate_local(std::size_t size)
 	return memory;
 }
 
-std::uint32_t card::context_create()
+std::uint32_t card::context_create(std::uint32_t group)
 {
 	const std::lock_guard lock(life_mutex_);
 	require_firmware();
@@ -246,7 +246,9 @@ std::uint32_t card::context_create()
 					      " contexts are in use; destroy one");
 	try {
 		spent_[*context] = {};
-		admin_.run("create a context", command(OAC_ADMIN_CONTEXT_CREATE, *context), {}, {});
+		oac_admin_cmd cmd = command(OAC_ADMIN_CONTEXT_CREATE, *context);
+		cmd.arg.context_create.group = group;
+		admin_.run("create a context", cmd, {}, {});
 	} catch (...) {
 		spent_.erase(*context);
 		contexts_.give(*context);

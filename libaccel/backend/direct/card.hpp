@@ -57,7 +57,9 @@ public:
 	std::unique_ptr<host_memory> import(int file);
 	std::unique_ptr<local_memory> allocate_local(std::size_t size);
 
-	std::uint32_t context_create();
+	/* group: clients that share the card, see oac_admin_context_create. */
+	std::uint32_t next_group() noexcept { return groups_.fetch_add(1) + 1; }
+	std::uint32_t context_create(std::uint32_t group);
 	void context_destroy(std::uint32_t context) noexcept;
 	usage_reading context_usage(std::uint32_t context);
 	/* target: a bus address, or with OAC_MAP_LOCAL an offset in local memory. */
@@ -112,6 +114,8 @@ private:
 	bool is_shared_ = false;	/* doorbells are mapped and polled */
 	admin_queue admin_;
 	local_pool local_;
+
+	std::atomic<std::uint32_t> groups_{ 0 };
 
 	std::mutex life_mutex_;		/* guards all below but what table_mutex_ does */
 	oac_identify identity_{};	/* of the firmware that runs */

@@ -25,7 +25,10 @@ namespace
 class device final : public backend
 {
 public:
-	explicit device(std::shared_ptr<card> opened) : card_(std::move(opened)) {}
+	explicit device(std::shared_ptr<card> opened)
+		: card_(std::move(opened)), group_(card_->next_group())
+	{
+	}
 	const char *kind() const noexcept override { return "direct"; }
 	const std::string &name() const noexcept override { return card_->name(); }
 	device_info info() override
@@ -34,7 +37,7 @@ public:
 	}
 	std::uint32_t context_create() override
 	{
-		return watched([&] { return card_->context_create(); });
+		return watched([&] { return card_->context_create(group_); });
 	}
 	void context_destroy(std::uint32_t context) noexcept override
 	{
@@ -197,6 +200,7 @@ private:
 	}
 
 	std::shared_ptr<card> card_;
+	std::uint32_t group_;	/* contexts of one handle share the card as one client */
 };
 
 } // namespace
