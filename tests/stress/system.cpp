@@ -4,18 +4,12 @@
 
 #include <chrono>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <thread>
 
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
-
 #include "../abi/device.hpp"
-
-namespace fs = std::filesystem;
+#include "../abi/objects.hpp"
 
 namespace stress
 {
@@ -27,27 +21,16 @@ std::vector<std::string> nodes()
 
 std::string address_of(const std::string &node)
 {
-	struct stat file = {};
-
-	if (stat(node.c_str(), &file) != 0)
-		return "";
-	return fs::canonical("/sys/dev/char/" + std::to_string(major(file.st_rdev)) + ':' +
-			     std::to_string(minor(file.st_rdev)) + "/device")
-		.filename();
+	return oac::abi::pci_address(node);
 }
 
 counts object_counts()
 {
-	std::error_code none;
 	counts all;
 
-	for (const auto &card : fs::directory_iterator("/sys/kernel/debug/oac", none)) {
-		std::ifstream file(card.path() / "objects");
-		std::string kind;
-		std::int64_t count = 0;
-
-		while (file >> kind >> count)
-			all[card.path().filename().string() + '/' + kind] = count;
+	for (const auto &node : nodes()) {
+		for (const auto &[kind, count] : oac::abi::objects(node))
+			all[address_of(node) + '/' + kind] = count;
 	}
 	return all;
 }
