@@ -68,13 +68,14 @@ TEST_F(kill_test, in_a_loop_under_load_leaves_nothing)
 	EXPECT_LE(after.unreclaimable_kib, before.unreclaimable_kib + slack_kib);
 	EXPECT_EQ(workers.undone(features), "") << "nobody did that";
 	EXPECT_GT(killed, seconds());
-	std::printf("killed %u; %lu opens, %lu commands, %lu local, %lu userptr, %lu exports, "
+	std::printf("note: killed %u; %lu opens, %lu commands, %lu local, %lu userptr, %lu exports, "
 		    "%lu imports, %lu fences; available %ld -> %ld KiB, unreclaimable %ld -> %ld\n",
 		    killed, workers.done().opens.load(), workers.done().commands.load(),
 		    workers.done().local.load(), workers.done().userptr.load(),
 		    workers.done().exports.load(), workers.done().imports.load(),
 		    workers.done().fences.load(), before.available_kib, after.available_kib,
 		    before.unreclaimable_kib, after.unreclaimable_kib);
+	std::fflush(stdout);
 	oac::abi::node own(::open(path().c_str(), O_RDWR | O_CLOEXEC));
 	own.context();
 }
