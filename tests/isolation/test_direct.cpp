@@ -85,7 +85,7 @@ TEST_F(socket_test, another_process_is_told_who_has_the_card)
 TEST_F(socket_test, the_socket_gives_nothing_to_a_second_client)
 {
 	static constexpr std::uint16_t commands[] = {
-		VFIO_USER_VERSION,     VFIO_USER_DMA_MAP,	VFIO_USER_DEVICE_GET_INFO,
+		VFIO_USER_VERSION,     VFIO_USER_DMA_MAP,      VFIO_USER_DEVICE_GET_INFO,
 		VFIO_USER_REGION_READ, VFIO_USER_REGION_WRITE, VFIO_USER_DEVICE_RESET,
 	};
 
