@@ -3,7 +3,7 @@
 //
 // The driver is taken off the card while programs use it. Runs only where OAC_TEST_UNBIND is set:
 // everybody's work on the card ends.
-#include "on_card.hpp"
+#include "fenced.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -14,22 +14,25 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <linux/sync_file.h>
+
 using namespace oac::abi;
 
-class remove_driver : public card_test
+class remove_driver : public fenced_test
 {
 protected:
 	void SetUp() override
 	{
 		if (!std::getenv("OAC_TEST_UNBIND"))
 			GTEST_SKIP() << "OAC_TEST_UNBIND is not set";
-		card_test::SetUp();
+		fenced_test::SetUp();
 		if (IsSkipped() || HasFatalFailure())
 			return;
 		struct stat node = {};
@@ -125,8 +128,8 @@ TEST_F(remove_driver, memory_of_every_kind_lets_go)
 {
 	constexpr std::size_t size = 16 * page;
 	std::uint64_t offset = 0;
-	auto *own = static_cast<char *>(mmap(nullptr, size, PROT_READ | PROT_WRITE,
-					     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	auto *own = static_cast<char *>(
+		mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 	drm_oac_bo_userptr user = {};
 
 	ASSERT_NE(own, MAP_FAILED);
@@ -169,8 +172,8 @@ TEST_F(remove_driver, memory_of_every_kind_lets_go)
 		ASSERT_NE(by_fd, MAP_FAILED);
 		*window->at<std::uint32_t>(page) = 42;
 		ASSERT_EQ(*static_cast<volatile std::uint32_t *>(by_fd), 0u);
-		ASSERT_EQ(*reinterpret_cast<volatile std::uint32_t *>(
-				  static_cast<char *>(by_fd) + page),
+		ASSERT_EQ(*reinterpret_cast<volatile std::uint32_t *>(static_cast<char *>(by_fd) +
+								      page),
 			  42u);
 	}
 	unbind();
@@ -184,8 +187,8 @@ TEST_F(remove_driver, memory_of_every_kind_lets_go)
 		EXPECT_EQ(*window->at<std::uint32_t>(page), 0u);
 		*window->at<std::uint32_t>(page) = 7;
 		EXPECT_EQ(*untouched->at<std::uint32_t>(page), 7u);
-		EXPECT_EQ(*reinterpret_cast<volatile std::uint32_t *>(
-				  static_cast<char *>(by_fd) + page),
+		EXPECT_EQ(*reinterpret_cast<volatile std::uint32_t *>(static_cast<char *>(by_fd) +
+								      page),
 			  7u);
 		munmap(by_fd, size);
 		close(local_fd);
@@ -198,6 +201,33 @@ TEST_F(remove_driver, memory_of_every_kind_lets_go)
 	if (nodes.size() > 1)
 		close(prime.fd);
 	munmap(own, size);
+}
+
+/* The sync_file is looked at when the card is gone, and dropped last. */
+TEST_F(remove_driver, ends_fences_and_their_stores)
+{
+	const auto made = make_kernel_queue();
+	const std::uint32_t obj = syncobj(), done = syncobj();
+	std::uint64_t offset = 0;
+	const std::uint32_t handle = dev().buffer(page, &offset);
+	const mapping memory(dev(), offset, page);
+
+	ASSERT_TRUE(memory.is_valid());
+	ASSERT_EQ(fence(made.queue, 0, done), 0);
+	ASSERT_EQ(fence(made.queue, 1, obj), 0);
+	ASSERT_EQ(store(obj, handle, 0, 7), 0);
+	*memory.at<std::uint64_t>() = 5;
+	const node file(sync_file(obj));
+	pollfd poll_for = { file.fd(), POLLIN, 0 };
+	sync_file_info info = {};
+	EXPECT_EQ(poll(&poll_for, 1, 20), 0);
+	unbind();
+	EXPECT_EQ(poll(&poll_for, 1, 0), 1);
+	ASSERT_EQ(file.call(SYNC_IOC_FILE_INFO, &info), 0);
+	EXPECT_EQ(info.status, -ENODEV);
+	EXPECT_EQ(*memory.at<std::uint64_t>(), 5u);
+	EXPECT_EQ(ring(made.queue, 1), ENODEV);
+	EXPECT_EQ(fence(made.queue, 1, obj), ENODEV);
 }
 
 TEST_F(remove_driver, under_load)

@@ -358,7 +358,8 @@ struct drm_oac_queue_wait {
 
 /**
  * struct drm_oac_queue_eventfd - signal an eventfd on each interrupt of the queue
- * Interrupts are armed by the caller through its doorbell page.
+ * Interrupts are armed by the caller through its doorbell page, or by QUEUE_SUBMIT. There may be
+ * more than were asked for: the driver arms some of its own.
  * fd -1 takes it away. Errors: EBADF.
  */
 struct drm_oac_queue_eventfd {
@@ -374,7 +375,8 @@ struct drm_oac_queue_eventfd {
  * The caller has written the entries into the ring, any number for one call. tail is the
  * free-running count of commands written.
  * Errors: EINVAL not a KERNEL_SUBMIT queue, no flag, or a tail behind the last one or more than
- * depth ahead of the completions; EIO the queue is in state ERROR.
+ * depth ahead of the completions; EIO the queue is in state ERROR. Of two racing calls either may be
+ * first: the one whose tail then is behind gets EINVAL, and its commands are carried out.
  */
 struct drm_oac_queue_submit {
 	__u32 queue;
@@ -389,7 +391,9 @@ struct drm_oac_queue_submit {
  * there DRM's ioctls wait for it and export it as a sync_file. It always signals: with an error when
  * the queue fails (ECANCELED) or is destroyed (ECANCELED), the card is lost (ENODEV), or the
  * timeout passes (ETIMEDOUT), which is at most the module parameter fence_timeout_ms.
- * Errors: EINVAL count more than depth ahead of the completions; ENOENT no such queue or syncobj;
+ * Commands before the one that failed are done: their fences signal without an error.
+ * Errors: EINVAL count more than depth ahead of the completions, or a point not ahead of the
+ * timeline's last; ENOENT no such queue or syncobj; EDQUOT 4096 of the queue are pending;
  * EOPNOTSUPP DRM_OAC_FEATURE_SYNC is missing.
  */
 struct drm_oac_queue_fence {
