@@ -362,14 +362,15 @@ class Guest:
 DRIVER_SUBMISSION = Guest("api", what="driver", append="ACCEL_SUBMIT=driver")
 # No queue may have a doorbell, and all interrupts come by one vector.
 POOREST = [Guest(suite, what="poorest", append="oac.vectors=1 oac.user_submission=0")
-           for suite in ("api", "abi", "isolation")]
+           for suite in ("api", "isolation")]
 # Poison, red zones and owners of all kernel objects: who writes to freed memory is a splat.
 STRESS = Guest("stress", append="slub_debug=FZPU")
 
 # The VM ring by kernel. Guests of one kernel run one after the other, those of different kernels
 # two at a time.
 RING = {
-    "6.12": [Guest("all"), DRIVER_SUBMISSION, *POOREST, Guest("digits", cards=6)],
+    "6.12": [Guest("all"), DRIVER_SUBMISSION, Guest("queues"), *POOREST,
+             Guest("digits", cards=6)],
     "7.3": [Guest("all"), DRIVER_SUBMISSION, STRESS, Guest("digits", cards=6)],
     "6.1": [Guest("smoke"), Guest("api"), Guest("abi")],
 }
