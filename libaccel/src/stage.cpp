@@ -287,6 +287,9 @@ int accel_stage_create(accel_context *source, accel_context *destination, accel_
 
 void accel_stage_destroy(accel_stage *stage)
 {
+	if (!stage || accel::is_foreign(*stage->pieces.device))
+		return;
+	const accel::no_cancel whole;
 	const std::unique_ptr<accel_stage> destroyed(stage);
 }
 
@@ -295,6 +298,7 @@ int accel_stage_copy(accel_stage *stage, uint64_t destination, uint64_t source, 
 {
 	return guard([&] {
 		accel::require(stage, "stage");
+		accel::require(stage->pieces.device, "stage");
 		if (!accel::is_timeout(timeout))
 			throw failure(EINVAL, "accel_stage_copy: the timeout must not be negative");
 		if (size > UINT64_MAX - source || size > UINT64_MAX - destination)

@@ -194,9 +194,14 @@ void device_test::SetUp()
 	if (!path)
 		GTEST_SKIP() << "no oac device node";
 	path_ = *path;
-	dev_.emplace(::open(path_.c_str(), O_RDWR | O_CLOEXEC));
+	open_device();
 	ASSERT_GE(dev_->fd(), 0);
 	ASSERT_EQ(dev_->info().state, static_cast<std::uint32_t>(OAC_STATE_RUNNING));
+}
+
+void device_test::open_device()
+{
+	dev_.emplace(::open(path_.c_str(), O_RDWR | O_CLOEXEC));
 }
 
 node device_test::open() const

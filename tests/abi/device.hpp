@@ -95,6 +95,9 @@ class device_test : public testing::Test
 protected:
 	void SetUp() override;
 	node open() const;
+	/* dev(), for tests that count who has the card open. */
+	void open_device();
+	void close_device() { dev_.reset(); }
 	const node &dev() const { return *dev_; }
 	const std::string &path() const { return path_; }
 

@@ -44,10 +44,10 @@ ENDING_S = 5
 HOST_PROGRAMS = ("dash", "kmod", "lspci", "sensors", "perl")
 KMOD_NAMES = ("modprobe", "insmod", "rmmod", "lsmod", "modinfo")
 HOST_FILES = ("/usr/share/misc/pci.ids", "/etc/sensors3.conf")
-BUILT_TESTS = ("test_api", "test_abi", "test_isolation", "digits",
+BUILT_TESTS = ("test_api", "test_abi", "test_isolation", "test_stress", "digits",
                "guest_bench")
 BUILT_TOOLS = ("accelctl", "accel-exporter")
-TEST_DATA = ("digits.csv.gz",)
+TEST_DATA = ("digits.csv.gz", "layout.golden")
 FIRMWARE = ("firmware/*.bin", "firmware/*.fw", "firmware/*.img",
             "firmware/*.oacfw")
 FIRMWARE_DIR = "lib/firmware/oac"
@@ -319,7 +319,7 @@ def guest_options(args, kernel, scratch):
     words = ["console=ttyS0", "iommu=pt", "panic=-1", "loglevel=7",
              "no_timer_check",
              f"SUITE={args.suite}", f"CARDS={args.cards}"]
-    words += args.append
+    words += [word for words_of_one in args.append for word in words_of_one.split()]
     if args.shell:
         words.append("DEBUG_SHELL=1")
     return ["-accel", "tcg", "-machine", "q35,memory-backend=m0",
@@ -464,7 +464,7 @@ def build_initramfs(args, root, release, scratch):
 
 def save_log(args, results, scratch):
     """Results, console and the others' words, in one file."""
-    log = args.build_dir / "vm" / f"{args.kernel}-{args.suite}.log"
+    log = args.build_dir / "vm" / f"{args.name or args.kernel + '-' + args.suite}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "w", encoding="utf-8") as out:
         out.write("== results\n" + "\n".join(results.lines) +
@@ -518,11 +518,15 @@ def parse_arguments():
     parser.add_argument("--qemu", action="append", default=[], metavar="WORD",
                         help="one more word for QEMU's command line, e.g. "
                         "--qemu=-device --qemu=nvme,serial=1,drive=d")
-    parser.add_argument("--append", action="append", default=[], metavar="WORD",
-                        help="one more word for the kernel's command line")
+    parser.add_argument("--append", action="append", default=[], metavar="WORDS",
+                        help="more words for the kernel: its own parameters, "
+                             "oac.NAME=VALUE for the module, NAME=VALUE for the "
+                             "suite's environment")
     parser.add_argument("--guest-module", action="append", default=[],
                         metavar="NAME",
                         help="one more module for the guest; a suite loads it")
+    parser.add_argument("--name", metavar="NAME",
+                        help="of the log (default: KERNEL-SUITE)")
     parser.add_argument("--module", type=pathlib.Path, metavar="FILE",
                         help="use this oac.ko instead of building one")
     parser.add_argument("--shell", action="store_true",
