@@ -20,9 +20,6 @@
 
 #include "machine.hpp"
 
-/* Builds before the library has them; what wants a queue with options then says that it cannot. */
-#pragma weak accel_queue_create_with
-
 namespace bench
 {
 
@@ -75,8 +72,6 @@ queue_ptr card::make_queue(unsigned flags, unsigned depth) const
 	options.depth = depth;
 	options.flags = flags;
 	accel_queue *queue;
-	if (!&accel_queue_create_with)
-		throw std::runtime_error("libaccel has no accel_queue_create_with()");
 	check(accel_queue_create_with(context_.get(), &options, &queue));
 	return queue_ptr(queue);
 }
