@@ -234,8 +234,7 @@ void card::tick()
 	if (all.base.time_ns < all.next_sensors_ns)
 		return;
 	all.base.update_sensors();
-	all.next_sensors_ns =
-		all.base.sense.next_tick_ns().value_or(all.base.time_ns + SENSORS_NS);
+	all.next_sensors_ns = all.base.sense.next_tick_ns().value_or(all.base.time_ns + SENSORS_NS);
 }
 
 std::uint64_t card::step_cost() const
