@@ -263,11 +263,12 @@ int oac_admin_time_sync(struct oac_card *card)
 	return oac_admin_exec(card, &cmd);
 }
 
-int oac_admin_context_create(struct oac_card *card, u32 context)
+int oac_admin_context_create(struct oac_card *card, u32 context, u32 group)
 {
 	struct oac_admin_cmd cmd = {
 		.opcode = OAC_ADMIN_CONTEXT_CREATE,
 		.context = cpu_to_le32(context),
+		.arg.context_create.group = cpu_to_le32(group),
 	};
 
 	return oac_admin_exec_killable(card, &cmd);
@@ -322,6 +323,20 @@ void oac_admin_unmap(struct oac_card *card, u32 context, u64 va, u64 length)
 	};
 
 	oac_admin_exec_must(card, &cmd);
+}
+
+/* Local memory to zeroes. */
+int oac_admin_scrub(struct oac_card *card, u64 offset, u64 length)
+{
+	struct oac_admin_cmd cmd = {
+		.opcode = OAC_ADMIN_SCRUB,
+		.arg.scrub = {
+			.offset = cpu_to_le64(offset),
+			.length = cpu_to_le64(length),
+		},
+	};
+
+	return oac_admin_exec_killable(card, &cmd);
 }
 
 int oac_admin_queue_create(struct oac_card *card, u32 context,

@@ -40,7 +40,8 @@ void oac_queue_put(struct oac_queue *queue)
 	kref_put(&queue->ref, oac_queue_free);
 }
 
-static struct oac_queue *oac_queue_new(struct oac_context *context)
+static struct oac_queue *oac_queue_new(struct oac_context *context,
+				       const struct drm_oac_queue_create *args)
 {
 	struct oac_queue *queue = kzalloc(sizeof(*queue), GFP_KERNEL);
 
@@ -58,7 +59,12 @@ static struct oac_queue *oac_queue_new(struct oac_context *context)
 	queue->context = context;
 	INIT_LIST_HEAD(&queue->context_node);
 	INIT_LIST_HEAD(&queue->vector_node);
+	INIT_LIST_HEAD(&queue->usage_node);
 	init_waitqueue_head(&queue->wait);
+	queue->kernel_submit = args->flags & DRM_OAC_QUEUE_KERNEL_SUBMIT;
+	queue->depth = 1u << args->depth_log2;
+	spin_lock_init(&queue->submit_lock);
+	INIT_LIST_HEAD(&queue->fences);
 	return queue;
 }
 
@@ -113,10 +119,20 @@ static int oac_queue_create_on_card(struct oac_queue *queue,
 		.vector = cpu_to_le16(vector),
 		.depth_log2 = args->depth_log2,
 		.priority = args->priority,
+		.weight = cpu_to_le16(args->weight),
 	};
 
 	memset(&card->progress[queue->hw_id], 0, sizeof(*card->progress));
 	return oac_admin_queue_create(card, queue->context->hw_id, &create);
+}
+
+/* Under the context lock: is there room for one more? Sets *limit if not. */
+static int oac_queue_charge(struct oac_context *context, u32 *limit)
+{
+	int err = oac_user_check_context(context->file->card, OAC_QUOTA_CONTEXT_QUEUES,
+					 context->queue_count, limit);
+
+	return err ?: oac_client_charge(context->file, OAC_QUOTA_QUEUES, limit);
 }
 
 /* Under the context lock. Makes the queue known to the card and to the context. */
@@ -146,6 +162,8 @@ static int oac_queue_start(struct oac_queue *queue, const struct drm_oac_queue_c
 		return err;
 	}
 	oac_queue_attach(queue);
+	oac_usage_start(queue);
+	context->queue_count++;
 	kref_get(&queue->ref);
 	list_add_tail(&queue->context_node, &context->queues);
 	oac_queue_count(card, 1);
@@ -161,9 +179,14 @@ void oac_queue_destroy(struct oac_queue *queue)
 	list_del_init(&queue->context_node);
 	/* No store may reach the page's next owner. */
 	oac_doorbell_revoke(queue);
+	oac_submit_stop(queue);
 	oac_admin_queue_destroy(card, queue->hw_id);
 	oac_queue_detach(queue);
+	oac_fence_cancel(queue);
 	wake_up_all(&queue->wait);
+	oac_usage_end(queue);
+	queue->context->queue_count--;
+	oac_client_uncharge(queue->context->file, OAC_QUOTA_QUEUES);
 	ida_free(&card->queue_ids, queue->hw_id);
 	oac_queue_count(card, -1);
 	oac_queue_put(queue);
@@ -176,15 +199,17 @@ static int oac_queue_check(struct oac_card *card, const struct drm_oac_queue_cre
 	u32 max_depth_log2;
 	int err;
 
-	if (args->flags || args->pad)
+	if (args->flags & ~DRM_OAC_QUEUE_KERNEL_SUBMIT || args->pad)
 		return -EINVAL;
-	if (args->priority > OAC_PRIORITY_MAX || !args->depth_log2 ||
-	    args->depth_log2 > OAC_FW_DEPTH_LOG2_MAX)
+	if (args->priority > OAC_PRIORITY_MAX || args->weight > OAC_WEIGHT_MAX ||
+	    !args->depth_log2 || args->depth_log2 > OAC_FW_DEPTH_LOG2_MAX)
 		return -EINVAL;
 	if (!IS_ALIGNED(args->sq_va | args->cq_va | args->tail_va, OAC_RING_ALIGN))
 		return -EINVAL;
 	if (args->priority > OAC_PRIORITY_NORMAL && !capable(CAP_SYS_NICE))
 		return -EPERM;
+	if (!(args->flags & DRM_OAC_QUEUE_KERNEL_SUBMIT) && !card->user_submission)
+		return -EOPNOTSUPP;
 	err = oac_card_check(card);
 	if (err)
 		return err;
@@ -197,7 +222,7 @@ static int oac_queue_check(struct oac_card *card, const struct drm_oac_queue_cre
 static int oac_queue_create(struct oac_file *file, struct oac_context *context,
 			    struct drm_oac_queue_create *args)
 {
-	struct oac_queue *queue = oac_queue_new(context);
+	struct oac_queue *queue = oac_queue_new(context, args);
 	int err;
 
 	if (!queue)
@@ -209,10 +234,18 @@ static int oac_queue_create(struct oac_file *file, struct oac_context *context,
 	if (mutex_lock_killable(&context->lock)) {
 		err = -EINTR;
 	} else {
-		err = oac_queue_start(queue, args);
+		err = oac_queue_charge(context, &args->limit);
+		if (!err) {
+			err = oac_queue_start(queue, args);
+			if (err == -ENOSPC)
+				args->limit = DRM_OAC_LIMIT_CARD_QUEUES;
+			if (err)
+				oac_client_uncharge(file, OAC_QUOTA_QUEUES);
+		}
 		if (!err) {
 			args->queue = queue->id;
-			args->doorbell_offset = (u64)queue->hw_id << PAGE_SHIFT;
+			args->doorbell_offset =
+				queue->kernel_submit ? 0 : (u64)queue->hw_id << PAGE_SHIFT;
 			kref_get(&queue->ref);
 			xa_store(&file->queues, queue->id, queue, GFP_KERNEL);
 		}
@@ -232,6 +265,7 @@ int oac_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file *
 	struct oac_context *context;
 	int idx, err;
 
+	args->limit = DRM_OAC_LIMIT_NONE;
 	err = oac_queue_check(file->card, args);
 	if (err)
 		return err;

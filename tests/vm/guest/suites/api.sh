@@ -6,6 +6,8 @@
 
 unset ACCEL_DEVICES ACCEL_EMU
 check module-loaded load_module
+# Another driver to share buffers with.
+check vgem-loaded modprobe vgem
 gtest api /test/test_api
 # Takes the driver away from a card and gives it back: only here, where nobody else uses it.
 export OAC_TEST_UNBIND=1
