@@ -26,9 +26,10 @@ static constexpr std::uint64_t REFUSAL_NS = 200'000'000;
 
 server::server(const emu::card_config &config, const server_options &options)
 	: options_(options), has_shared_doorbells_(config.shared_doorbells),
-	  stop_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), endpoint_(options.name),
-	  card_(config, endpoint_), lobby_(unique_fd(), stop_event_.get()),
-	  burst_(BURST_STEPS_TALKING), spin_ns_(std::uint64_t{ options.poll_us } * 1000),
+	  stop_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+	  endpoint_(options.name, config.vectors), card_(config, endpoint_),
+	  lobby_(unique_fd(), stop_event_.get()), burst_(BURST_STEPS_TALKING),
+	  spin_ns_(std::uint64_t{ options.poll_us } * 1000),
 	  park_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
 {
 	if (!stop_event_.is_open() || !park_event_.is_open())
