@@ -248,6 +248,15 @@ void server::drop_client(const char *why)
 	client_.reset();
 }
 
+/* The process that connected; 0: none, or one of a PID namespace that cannot be seen from here. */
+static pid_t process_of(int fd)
+{
+	ucred peer{};
+	socklen_t size = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) ? 0 : peer.pid;
+}
+
 /* A client on its way out makes room in a moment. */
 static bool is_leaving(int fd)
 {
@@ -257,7 +266,7 @@ static bool is_leaving(int fd)
 
 void server::meet_clients()
 {
-	lobby_.attend(endpoint_.lines());
+	lobby_.attend(endpoint_.lines(), client_ ? process_of(client_->fd()) : 0);
 	while (!client_ || !is_leaving(client_->fd())) {
 		auto visitor = lobby_.admit(endpoint_.lines());
 		if (!visitor.is_open())
