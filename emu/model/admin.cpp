@@ -269,7 +269,7 @@ outcome admin::queue_create(const oac_admin_cmd &cmd)
 		return failed(OAC_ST_BAD_QUEUE);
 	if (find_queue(arg.queue_id))
 		return failed(OAC_ST_ID_IN_USE);
-	if (arg.weight > OAC_WEIGHT_MAX || arg.vector >= OAC_MSIX_VECTORS ||
+	if (arg.weight > OAC_WEIGHT_MAX || arg.vector >= vectors_ ||
 	    arg.priority > OAC_PRIORITY_MAX || arg.depth_log2 == 0 ||
 	    arg.depth_log2 > limits().max_depth_log2)
 		return failed(OAC_ST_BAD_FIELD);

@@ -25,8 +25,8 @@ namespace oac::emu
 class admin
 {
 public:
-	admin(board &on, scheduler &turns, std::uint64_t serial)
-		: board_(on), turns_(turns), serial_(serial)
+	admin(board &on, scheduler &turns, const card_config &config)
+		: board_(on), turns_(turns), serial_(config.serial), vectors_(config.vectors)
 	{
 	}
 
@@ -74,6 +74,7 @@ private:
 	board &board_;
 	scheduler &turns_;
 	const std::uint64_t serial_;
+	const unsigned vectors_;
 	bool enabled_ = false, error_ = false;
 	std::uint64_t sq_ = 0, cq_ = 0;
 	std::uint32_t depth_ = 0, head_ = 0, completed_ = 0;

@@ -51,8 +51,8 @@ struct card::impl {
 
 card::impl::impl(const card_config &how, card_port &port)
 	: shared_doorbells(how.shared_doorbells), base(how, port), rom(base, how),
-	  control(base, turns, how.serial), regs(base, rom, control, how),
-	  config({ OAC_BAR_REGS_SIZE, base.lmem.size(), base.doorbells.size() }, how.serial)
+	  control(base, turns, how), regs(base, rom, control, how),
+	  config({ OAC_BAR_REGS_SIZE, base.lmem.size(), base.doorbells.size() }, how)
 {
 }
 
@@ -62,6 +62,8 @@ card::card(const card_config &config, card_port &port)
 	    !std::has_single_bit(config.doorbell_pages) || config.doorbell_pages < 2 ||
 	    config.doorbell_pages > OAC_CAP_DOORBELL_PAGES_MASK)
 		throw std::invalid_argument("card_config: sizes are powers of two");
+	if (config.vectors == 0 || config.vectors > VECTORS_MAX)
+		throw std::invalid_argument("card_config: vectors are 1..VECTORS_MAX");
 	impl_ = std::make_unique<impl>(config, port);
 }
 
@@ -234,8 +236,7 @@ void card::tick()
 	if (all.base.time_ns < all.next_sensors_ns)
 		return;
 	all.base.update_sensors();
-	all.next_sensors_ns =
-		all.base.sense.next_tick_ns().value_or(all.base.time_ns + SENSORS_NS);
+	all.next_sensors_ns = all.base.sense.next_tick_ns().value_or(all.base.time_ns + SENSORS_NS);
 }
 
 std::uint64_t card::step_cost() const

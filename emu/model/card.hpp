@@ -21,11 +21,15 @@
 namespace oac::emu
 {
 
+/* As many as the contract has room for. */
+inline constexpr unsigned VECTORS_MAX = OAC_MSIX_VECTORS;
+
 /* What a board has before any firmware runs. */
 struct card_config {
 	std::uint64_t serial = 1;
 	std::uint64_t lmem_size = 256ull << 20; /* power of two, whole pages */
 	unsigned doorbell_pages = 1024; /* power of two */
+	unsigned vectors = VECTORS_MAX; /* size of the MSI-X table, 1 or more */
 	bool shared_doorbells = true; /* false: every doorbell store is trapped */
 	bool isolated_doorbells = true; /* false: CAP does not promise it, so users get no page */
 	std::array<std::uint8_t, OAC_FW_KEY_SIZE> trusted_key{};

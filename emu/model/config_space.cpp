@@ -43,15 +43,15 @@ constexpr std::uint64_t CORRECTABLE =
 
 } // namespace
 
-config_space::config_space(const bar_sizes &bars, std::uint64_t serial)
+config_space::config_space(const bar_sizes &bars, const card_config &config)
 {
 	add_header(bars);
 	add_power_management();
-	add_msix();
+	add_msix(config.vectors);
 	add_express();
 	add_express_link();
 	add_error_reporting();
-	add_serial(serial);
+	add_serial(config.serial);
 	value_ = initial_;
 }
 
@@ -101,10 +101,10 @@ void config_space::add_power_management()
 	field(PM + PCI_PM_CTRL, 2, PCI_PM_CTRL_NO_SOFT_RESET, PCI_PM_CTRL_STATE_MASK);
 }
 
-void config_space::add_msix()
+void config_space::add_msix(unsigned vectors)
 {
 	field(MSIX, 2, PCI_CAP_ID_MSIX | EXPRESS << BYTE_BITS);
-	field(MSIX + PCI_MSIX_FLAGS, 2, OAC_MSIX_VECTORS - 1,
+	field(MSIX + PCI_MSIX_FLAGS, 2, vectors - 1,
 	      PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
 	field(MSIX + PCI_MSIX_TABLE, 4, OAC_MSIX_TABLE_OFFSET | OAC_BAR_REGS);
 	field(MSIX + PCI_MSIX_PBA, 4, OAC_MSIX_PBA_OFFSET | OAC_BAR_REGS);

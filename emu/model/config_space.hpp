@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <span>
 
+#include "card.hpp"
+
 namespace oac::emu
 {
 
@@ -22,7 +24,7 @@ public:
 		std::uint64_t regs, lmem, doorbell;
 	};
 
-	config_space(const bar_sizes &bars, std::uint64_t serial);
+	config_space(const bar_sizes &bars, const card_config &config);
 
 	bool read(std::uint64_t offset, std::span<std::byte> to) const;
 	/* flr: the write asked for a function level reset. */
@@ -41,7 +43,7 @@ private:
 	void add_header(const bar_sizes &bars);
 	void add_bar(std::size_t offset, std::uint64_t size, std::uint64_t flags);
 	void add_power_management();
-	void add_msix();
+	void add_msix(unsigned vectors);
 	void add_express();
 	void add_express_link();
 	void add_error_reporting();

@@ -303,7 +303,7 @@ void queue::fail(const outcome &result)
 void queue::die(const outcome &result)
 {
 	fail(result);
-	is_death_untold_ = !dead_;
+	is_death_untold_ |= !dead_; /* it may die in more than one place of a step */
 	dead_ = true;
 	depth_limit_ = 0;
 }

@@ -55,7 +55,8 @@ registers::registers(board &on, boot_rom &rom, admin &queues, const card_config 
 	: board_(on), rom_(rom), admin_(queues), serial_(config.serial),
 	  capabilities_((config.doorbell_pages & OAC_CAP_DOORBELL_PAGES_MASK) |
 			(config.shared_doorbells ? OAC_CAP_DOORBELL_SHARED_MASK : 0) |
-			(config.isolated_doorbells ? OAC_CAP_DOORBELL_ISOLATED_MASK : 0))
+			(config.isolated_doorbells ? OAC_CAP_DOORBELL_ISOLATED_MASK : 0)),
+	  msix_table_(std::size_t{ config.vectors } * PCI_MSIX_ENTRY_SIZE)
 {
 	reset_msix();
 }
@@ -73,7 +74,7 @@ void registers::reset()
 /* Every vector starts masked. */
 void registers::reset_msix()
 {
-	msix_table_ = {};
+	std::ranges::fill(msix_table_, std::byte{ 0 });
 	msix_pba_ = {};
 	for (std::size_t at = PCI_MSIX_ENTRY_VECTOR_CTRL; at < msix_table_.size();
 	     at += PCI_MSIX_ENTRY_SIZE)

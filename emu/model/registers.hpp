@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include <hw/oac_regs.h>
 
@@ -66,8 +67,8 @@ private:
 	pair boot_address_, admin_sq_, admin_cq_;
 	std::uint32_t boot_size_ = 0, admin_depth_ = OAC_ADMIN_DEPTH_MIN;
 	std::uint32_t clock_high_ = 0;
-	alignas(8) std::array<std::byte, OAC_MSIX_VECTORS * 16> msix_table_{};
-	alignas(8) std::array<std::byte, OAC_MSIX_VECTORS / 8> msix_pba_{};
+	std::vector<std::byte> msix_table_; /* an entry for each vector there is */
+	alignas(8) std::array<std::byte, OAC_MSIX_VECTORS / 8> msix_pba_{}; /* whole words */
 };
 
 } // namespace oac::emu

@@ -33,7 +33,7 @@ namespace oac::vfio_user
 class endpoint final : public emu::card_port
 {
 public:
-	explicit endpoint(std::string name) : log_(std::move(name)) {}
+	endpoint(std::string name, unsigned vectors) : log_(std::move(name)), irqs_(vectors) {}
 
 	/* Once, before anything else; borrowed. The card was made with this as its port. */
 	void attach(emu::card &card) { card_ = &card; }

@@ -70,7 +70,7 @@ int endpoint::on_irq_info(message &m, reply &r)
 	info.index = ask->index;
 	if (ask->index == VFIO_USER_IRQ_MSIX) {
 		info.flags = VFIO_USER_IRQ_EVENTFD;
-		info.count = OAC_MSIX_VECTORS;
+		info.count = irqs_.size();
 	}
 	put(r.fixed, info);
 	return 0;
@@ -81,7 +81,7 @@ int endpoint::on_set_irqs(message &m, reply &)
 	const auto *set = m_as<vfio_user_irq_set>(m);
 	if (!set || set->argsz < sizeof(*set) || set->index >= VFIO_USER_NUM_IRQS)
 		return -EINVAL;
-	const std::uint32_t vectors = set->index == VFIO_USER_IRQ_MSIX ? OAC_MSIX_VECTORS : 0;
+	const std::uint32_t vectors = set->index == VFIO_USER_IRQ_MSIX ? irqs_.size() : 0;
 	if (set->start > vectors || set->count > vectors - set->start)
 		return -EINVAL;
 	const std::uint32_t data = set->flags & VFIO_USER_IRQ_SET_DATA_MASK;

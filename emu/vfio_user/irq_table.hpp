@@ -5,9 +5,7 @@
 // (QEMU's or libaccel's); an unconnected vector is silent.
 #pragma once
 
-#include <array>
-
-#include <hw/oac_regs.h>
+#include <vector>
 
 #include "unique_fd.hpp"
 
@@ -17,6 +15,9 @@ namespace oac::vfio_user
 class irq_table
 {
 public:
+	explicit irq_table(unsigned vectors) : fds_(vectors) {}
+
+	unsigned size() const { return static_cast<unsigned>(fds_.size()); }
 	/* 0 or -EINVAL when fd is no eventfd (writing to it might block). */
 	int connect(unsigned vector, unique_fd &fd);
 	void disconnect(unsigned vector) { fds_[vector].reset(); }
@@ -24,7 +25,7 @@ public:
 	void trigger(unsigned vector) const;
 
 private:
-	std::array<unique_fd, OAC_MSIX_VECTORS> fds_;
+	std::vector<unique_fd> fds_;
 };
 
 } // namespace oac::vfio_user

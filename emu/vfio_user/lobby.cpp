@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string>
 
 namespace oac::vfio_user
 {
@@ -46,7 +47,20 @@ void lobby::refuse(unique_fd client)
 			     clock::now() + PATIENCE });
 }
 
-bool lobby::is_done_with(visitor &v, log &lines) const
+/*
+ * Clients keep as much room for an answer as their request took (QEMU ends a connection that sends
+ * more): without room the holder stays unnamed.
+ */
+static std::string holder_text(pid_t holder, std::size_t room)
+{
+	std::string text = "{\"holder\": " + std::to_string(holder) + "}";
+
+	if (holder <= 0 || text.size() > room)
+		text.clear();
+	return text;
+}
+
+bool lobby::is_done_with(visitor &v, log &lines, pid_t holder) const
 {
 	const auto m = v.peer->try_receive();
 	if (!m)
@@ -56,14 +70,15 @@ bool lobby::is_done_with(visitor &v, log &lines) const
 	busy.cmd = m->header.cmd;
 	busy.flags = VFIO_USER_TYPE_REPLY | VFIO_USER_FLAG_ERROR;
 	busy.error = EBUSY;
-	v.peer->send(encode(busy, {}), -1);
+	const std::string text = holder_text(holder, m->payload.size());
+	v.peer->send(encode(busy, std::as_bytes(std::span(text))), -1);
 	lines.write(log_level::info, "the card has a client: another one refused");
 	return true;
 }
 
-void lobby::attend(log &lines)
+void lobby::attend(log &lines, pid_t holder)
 {
-	std::erase_if(refused_, [&](visitor &v) { return is_done_with(v, lines); });
+	std::erase_if(refused_, [&](visitor &v) { return is_done_with(v, lines, holder); });
 }
 
 } // namespace oac::vfio_user

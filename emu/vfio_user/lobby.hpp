@@ -2,10 +2,12 @@
 // Copyright the OAC authors
 //
 // The listening socket of a card, and the clients that came while it was taken: each is told EBUSY
-// in answer to its VERSION, and let go. One card serves one client.
+// in answer to its VERSION, and let go. One card serves one client. The answer also says which
+// process that is, as {"holder": PID} behind the header.
 #pragma once
 
 #include <poll.h>
+#include <sys/types.h>
 
 #include <chrono>
 #include <memory>
@@ -31,8 +33,8 @@ public:
 	unique_fd admit(log &lines);
 	/* Takes a client that cannot be served. */
 	void refuse(unique_fd client);
-	/* Goes on with the refused ones. */
-	void attend(log &lines);
+	/* Goes on with the refused ones; holder: the process that has the card, 0 = not known. */
+	void attend(log &lines, pid_t holder);
 	bool has_waiting() const { return !refused_.empty(); }
 
 private:
@@ -41,7 +43,7 @@ private:
 		std::unique_ptr<socket_channel> peer;
 		clock::time_point until;
 	};
-	bool is_done_with(visitor &v, log &lines) const;
+	bool is_done_with(visitor &v, log &lines, pid_t holder) const;
 
 	unique_fd listener_;
 	int stop_fd_;

@@ -26,9 +26,10 @@ static constexpr std::uint64_t REFUSAL_NS = 200'000'000;
 
 server::server(const emu::card_config &config, const server_options &options)
 	: options_(options), has_shared_doorbells_(config.shared_doorbells),
-	  stop_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), endpoint_(options.name),
-	  card_(config, endpoint_), lobby_(unique_fd(), stop_event_.get()),
-	  burst_(BURST_STEPS_TALKING), spin_ns_(std::uint64_t{ options.poll_us } * 1000),
+	  stop_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+	  endpoint_(options.name, config.vectors), card_(config, endpoint_),
+	  lobby_(unique_fd(), stop_event_.get()), burst_(BURST_STEPS_TALKING),
+	  spin_ns_(std::uint64_t{ options.poll_us } * 1000),
 	  park_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
 {
 	if (!stop_event_.is_open() || !park_event_.is_open())
@@ -247,6 +248,15 @@ void server::drop_client(const char *why)
 	client_.reset();
 }
 
+/* The process that connected; 0: none, or one of a PID namespace that cannot be seen from here. */
+static pid_t process_of(int fd)
+{
+	ucred peer{};
+	socklen_t size = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) ? 0 : peer.pid;
+}
+
 /* A client on its way out makes room in a moment. */
 static bool is_leaving(int fd)
 {
@@ -256,7 +266,7 @@ static bool is_leaving(int fd)
 
 void server::meet_clients()
 {
-	lobby_.attend(endpoint_.lines());
+	lobby_.attend(endpoint_.lines(), client_ ? process_of(client_->fd()) : 0);
 	while (!client_ || !is_leaving(client_->fd())) {
 		auto visitor = lobby_.admit(endpoint_.lines());
 		if (!visitor.is_open())

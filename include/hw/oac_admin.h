@@ -73,7 +73,7 @@ struct oac_admin_queue_create {
 	__le64 tail_va;		/* struct oac_cq_tail, 64-byte aligned, writable */
 	__le64 progress_addr;	/* struct oac_progress, *bus* address, 64-byte aligned; 0 = none */
 	__le16 queue_id;
-	__le16 vector;		/* MSI-X vector for armed interrupts */
+	__le16 vector;		/* MSI-X vector for armed interrupts; beyond the card's table: BAD_FIELD */
 	__u8 depth_log2;	/* 1..identify.max_depth_log2 */
 	__u8 priority;		/* 0 (lowest) .. OAC_PRIORITY_MAX */
 	__le16 weight;		/* 1..OAC_WEIGHT_MAX; 0 = OAC_WEIGHT_NORMAL */

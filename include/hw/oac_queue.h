@@ -99,14 +99,22 @@ struct oac_cq_tail {
 };
 OAC_ASSERT_SIZE(struct oac_cq_tail, 64);
 
-/* Kernel-owned twin of the published tail: what a user writes into a ring cannot reach it. */
+/*
+ * Kernel-owned twin of the published tail: what a user writes into a ring cannot reach it. After
+ * the completions and the published tail of a batch the card writes this line, sq_head and
+ * completed last, both in one 8-byte store: who sees them sees all else at least as new. (Where the
+ * card reaches host memory by messages only, the line is one message.)
+ * error_count: commands of this queue that failed or were aborted. A completion with OAC_TAG_NONE
+ * is none of a command: it counts in completed, not in sq_head and not in error_count. So the
+ * commands done well are min(sq_head, completed) - error_count once none is in progress.
+ */
 struct oac_progress {
 	__le32 sq_head;		/* commands taken */
 	__le32 completed;	/* completions posted */
 	__le32 state;		/* OAC_QUEUE_* */
 	__le32 status;		/* OAC_ST_* of the failure when state is ERROR */
 	__le64 fault_addr;
-	__le64 error_count;
+	__le64 error_count;	/* failed and aborted commands */
 	__le64 compute_ns;	/* card time spent on operators of this queue */
 	__le64 copy_ns;		/* card time spent on its copies and fills */
 	__le32 rsvd[4];

@@ -22,7 +22,7 @@
 #define OAC_BAR_REGS_SIZE	0x10000u
 #define OAC_MSIX_TABLE_OFFSET	0x8000u
 #define OAC_MSIX_PBA_OFFSET	0xc000u
-#define OAC_MSIX_VECTORS	64	/* a driver may enable fewer, down to 1 */
+#define OAC_MSIX_VECTORS	64	/* at most: a card may have fewer, a driver enable fewer, down to 1 */
 #define OAC_MSIX_ADMIN_VECTOR	0
 
 /* ---- Registers in BAR0 -------------------------------------------------------------------- */

@@ -71,6 +71,10 @@ struct vfio_user_version {
 };
 VFIO_USER_ASSERT_SIZE(struct vfio_user_version, 4);
 
+/*
+ * A server whose card has a client answers EBUSY. Ours puts JSON {"holder": PID} behind that header,
+ * without a NUL, if it knows the process and the answer gets no longer than the request.
+ */
 #define VFIO_USER_VERSION_MAJOR		0
 #define VFIO_USER_VERSION_MINOR		0
 /* QEMU takes a reply no longer than its request (214 bytes); this one is far below that. */

@@ -51,19 +51,24 @@ bool wait_for_socket(const std::string &directory, const std::string &socket)
 
 } // namespace
 
-emulator_process::emulator_process()
+emulator_process::emulator_process(const std::vector<std::string> &options)
 {
 	const fs::path emulator = program();
 	if (!fs::is_regular_file(emulator))
 		return;
+	const std::string name = emulator.string();
 	directory_ = (fs::temp_directory_path() / "oac-api-XXXXXX").string();
 	if (!mkdtemp(directory_.data()))
 		throw std::runtime_error("no directory for a socket");
+	std::vector<const char *> line = { name.c_str(),       "serve",	  "--dir",
+					   directory_.c_str(), "--cards", "1" };
+	for (const std::string &option : options)
+		line.push_back(option.c_str());
+	line.push_back(nullptr);
 	pid_ = fork();
 	if (pid_ == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		execl(emulator.c_str(), emulator.c_str(), "serve", "--dir", directory_.c_str(),
-		      "--cards", "1", static_cast<char *>(nullptr));
+		execv(name.c_str(), const_cast<char *const *>(line.data()));
 		_exit(127);
 	}
 	if (pid_ < 0 || !wait_for_socket(directory_, socket()))

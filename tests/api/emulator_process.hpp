@@ -6,6 +6,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -16,7 +17,7 @@ class emulator_process
 {
 public:
 	/// Returns when the card takes clients. Throws std::runtime_error if it does not.
-	emulator_process();
+	explicit emulator_process(const std::vector<std::string> &options = {});
 	emulator_process(const emulator_process &) = delete;
 	emulator_process &operator=(const emulator_process &) = delete;
 	~emulator_process();

@@ -2,12 +2,18 @@
 // Copyright the OAC authors
 //
 // Listing, naming and opening cards; what a device says of itself; order of closing.
+#include "emulator_process.hpp"
 #include "fixture.hpp"
 
 #include <cstdlib>
+#include <cstring>
 #include <set>
 
 #include <regex.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace
 {
@@ -272,6 +278,105 @@ TEST(error_text, is_of_the_thread_and_of_the_last_failure)
 	std::string second = accel_error_text();
 	card_names();	// a success leaves it alone
 	EXPECT_EQ(second, accel_error_text());
+}
+
+/// A process that has a card, through its socket, until it is let go.
+class card_holder
+{
+public:
+	explicit card_holder(const std::string &socket)
+	{
+		sockaddr_un address{};
+		address.sun_family = AF_UNIX;
+		std::strncpy(address.sun_path, socket.c_str(), sizeof(address.sun_path) - 1);
+		int ready[2] = { -1, -1 }, leave[2] = { -1, -1 };
+		EXPECT_EQ(pipe(ready) + pipe(leave), 0);
+		pid_ = fork();
+		if (pid_ == 0) {
+			const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+			char byte = connect(fd, reinterpret_cast<sockaddr *>(&address),
+					    sizeof(address)) == 0;
+			close(leave[1]);
+			if (write(ready[1], &byte, 1) != 1 || read(leave[0], &byte, 1) != 0)
+				_exit(1);
+			_exit(0);
+		}
+		char is_connected = 0;
+		EXPECT_EQ(read(ready[0], &is_connected, 1), 1);
+		EXPECT_EQ(is_connected, 1);
+		for (int fd : { ready[0], ready[1], leave[0] })
+			close(fd);
+		leave_ = leave[1];
+	}
+	card_holder(const card_holder &) = delete;
+	card_holder &operator=(const card_holder &) = delete;
+	~card_holder() { let_go(); }
+
+	pid_t pid() const { return pid_; }
+	void let_go()
+	{
+		int status = -1;
+		if (leave_ < 0)
+			return;
+		close(leave_);
+		leave_ = -1;
+		EXPECT_EQ(waitpid(pid_, &status, 0), pid_);
+		EXPECT_EQ(status, 0);
+	}
+
+private:
+	pid_t pid_ = -1;
+	int leave_ = -1;
+};
+
+TEST(busy, a_card_in_use_names_the_process_that_uses_it)
+{
+	api::emulator_process server;
+	if (!server.is_there())
+		GTEST_SKIP() << "accel-emu is not beside this program: no card to share";
+	const std::string name = "socket:" + server.socket();
+	card_holder holder(server.socket());
+	accel_device *raw = nullptr;
+	const std::string process = "process " + std::to_string(holder.pid());
+
+	for (unsigned i = 0; i < 2; i++) {
+		EXPECT_EQ(accel_device_open(name.c_str(), &raw), -EBUSY);
+		EXPECT_NE(std::string(accel_error_text()).find(process + " uses it"),
+			  std::string::npos)
+			<< accel_error_text();
+	}
+	holder.let_go();
+	accel::device device(name);
+	api::expect_works(device);
+}
+
+/// All queues of a card share its one vector: signals for one wake the others, too, and no more.
+TEST(one_vector, every_queue_gets_its_own_completions)
+{
+	api::emulator_process server({ "--vectors", "1" });
+	if (!server.is_there())
+		GTEST_SKIP() << "accel-emu is not beside this program: no card with one vector";
+	accel::device device("socket:" + server.socket());
+	accel::context context(device);
+	accel::timeline gate(context);
+	std::vector<accel::queue> queues;
+
+	for (std::uint32_t i = 0; i < 8; i++)
+		queues.emplace_back(context, 8u);
+	for (std::uint32_t i = 0; i < 8; i++) {
+		ASSERT_EQ(queues[i].try_wait(gate, i + 1, i), 0);
+		ASSERT_EQ(queues[i].submit(), 0);
+		ASSERT_EQ(queues[i].arm(), 0);
+	}
+	for (std::uint32_t i = 0; i < 8; i++) {
+		ASSERT_EQ(gate.signal(i + 1), 0);
+		accel::completion done{};
+		ASSERT_EQ(queues[i].wait({ &done, 1 }), 1) << accel_error_text();
+		EXPECT_DONE(done);
+		EXPECT_EQ(done.tag, i);
+		for (std::uint32_t later = i + 1; later < 8; later++)
+			EXPECT_EQ(queues[later].arm(), 0) << "still waits";
+	}
 }
 
 } // namespace

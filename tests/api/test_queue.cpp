@@ -28,6 +28,15 @@ protected:
 		ASSERT_EQ(queue().submit(), 0);
 	}
 
+	/// Takes an event of the armed fd, if one comes in time.
+	bool take_event(int milliseconds)
+	{
+		pollfd waiter = { queue().fd(), POLLIN, 0 };
+		std::uint64_t interrupts = 0;
+		return ::poll(&waiter, 1, milliseconds) == 1 &&
+		       ::read(waiter.fd, &interrupts, sizeof(interrupts)) == sizeof(interrupts);
+	}
+
 	/// A fill of an address that is not mapped anywhere.
 	int write_fault(accel::queue &to, std::uint32_t tag)
 	{
@@ -231,16 +240,19 @@ TEST_F(queue_test, fd_and_arm_serve_a_poll_loop)
 TEST_F(queue_test, armed_fd_fires_when_the_gate_opens)
 {
 	accel::timeline gate(context());
-	int fd = queue().fd();
-	pollfd waiter = { fd, POLLIN, 0 };
-	std::uint64_t interrupts = 0;
+	unsigned early = 0;
 
 	hold(gate);
-	ASSERT_EQ(queue().arm(), 0);
-	EXPECT_EQ(::poll(&waiter, 1, 20), 0);
+	// An early event may come, where others share the interrupt; then arm() finds nothing.
+	do {
+		ASSERT_EQ(queue().arm(), 0) << "after " << early << " early events";
+	} while (take_event(20) && ++early < 1000);
+	EXPECT_LT(early, 1000u) << "events without a cause, on and on";
 	EXPECT_EQ(gate.signal(1), 0);
-	ASSERT_EQ(::poll(&waiter, 1, 30000), 1);
-	EXPECT_EQ(::read(fd, &interrupts, sizeof(interrupts)), 8);
+	do {
+		ASSERT_TRUE(take_event(30000)) << "completed, armed, and no event";
+	} while (queue().arm() == 0);
+	EXPECT_EQ(queue().arm(), 1);
 	EXPECT_EQ(api::collect(queue(), 2).size(), 2u);
 }
 

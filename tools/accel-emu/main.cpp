@@ -59,6 +59,11 @@ static void add_serve(CLI::App &app, serve_options &o, log_level &level)
 		->check(CLI::Range(1, 65536) & CLI::Validator(check_power_of_two, "POWER OF TWO"))
 		->capture_default_str();
 	serve_command
+		->add_option("--vectors", o.vectors,
+			     "MSI-X vectors of each card; with fewer than queues they share one")
+		->check(CLI::Range(1U, oac::emu::VECTORS_MAX))
+		->capture_default_str();
+	serve_command
 		->add_option_function<std::string>(
 			"--doorbells",
 			[&o](const std::string &kind) { o.shared_doorbells = kind == "shared"; },

@@ -75,6 +75,7 @@ static oac::emu::card_config make_config(const serve_options &options)
 {
 	oac::emu::card_config config;
 	config.lmem_size = options.lmem_mib << 20;
+	config.vectors = options.vectors;
 	config.shared_doorbells = options.shared_doorbells;
 	config.isolated_doorbells = options.user_submission;
 	if (options.trust.empty()) {

@@ -7,10 +7,13 @@
 #include <cstdint>
 #include <string>
 
+#include <model/card.hpp>
+
 struct serve_options {
 	std::string dir;
 	unsigned cards = 1;
 	std::uint64_t lmem_mib = 256;
+	unsigned vectors = oac::emu::VECTORS_MAX;
 	bool shared_doorbells = true;
 	bool user_submission = true;
 	std::string flash = "default";	/* "none", "default" or a file */

@@ -242,6 +242,43 @@ TEST_F(admin_test, QueueCreateChecksItsFields)
 	refused([](auto &) {}, OAC_ST_ID_IN_USE);
 }
 
+TEST_F(admin_test, QueuesHaveVectorsOfTheTableOnly)
+{
+	for (const unsigned vectors : { 1u, 3u }) {
+		card_config config;
+		config.vectors = vectors;
+		power_up(config);
+		start();
+		oac_admin_cmd cmd = queue_command(1, 1, 2);
+		for (const unsigned vector : { vectors, vectors + 1, 63u, 0xffffu }) {
+			cmd.arg.queue_create.vector = static_cast<__le16>(vector);
+			EXPECT_EQ(status_of(cmd), OAC_ST_BAD_FIELD) << vector;
+		}
+		cmd.arg.queue_create.vector = static_cast<__le16>(vectors - 1);
+		EXPECT_EQ(status_of(cmd), OAC_ST_SUCCESS);
+	}
+}
+
+TEST_F(admin_test, QueuesShareTheOnlyVectorWithTheAdminQueue)
+{
+	card_config config;
+	config.vectors = 1;
+	power_up(config);
+	start();
+	for (std::uint16_t id = 1; id <= 2; id++) {
+		oac_admin_cmd cmd = queue_command(id, 1, 2);
+		const oac_admin_queue_create &arg = cmd.arg.queue_create;
+		cmd.arg.queue_create.vector = 0;
+		EXPECT_EQ(status_of(cmd), OAC_ST_SUCCESS);
+		user_queue q = { id, 4, arg.sq_va, arg.cq_va, arg.tail_va, arg.progress_addr };
+		const unsigned before = host_.interrupts[0];
+		arm(id, 1, 0);
+		EXPECT_EQ(run(q, make_cmd(OAC_CMD_NOP)).status, OAC_ST_SUCCESS);
+		EXPECT_EQ(host_.interrupts[0], before + 1);
+	}
+	EXPECT_EQ(host_.interrupts.size(), 1u) << "no other vector was raised";
+}
+
 TEST_F(admin_test, LogsHaveRoomForWhatFits)
 {
 	EXPECT_EQ(get_log<oac_sensor_info>(OAC_LOG_SENSOR_INFO).size(), 7u);

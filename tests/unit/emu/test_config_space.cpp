@@ -86,6 +86,28 @@ TEST_F(config_test, CapabilitiesAreThereAndInside)
 	EXPECT_EQ(reg(OAC_REG_SERIAL_HI), get<__u32>(dsn + 8));
 }
 
+TEST_F(config_test, VectorTableIsAsLongAsTheBoardSays)
+{
+	card_config config;
+	for (const unsigned vectors : { 1u, 3u, unsigned{ OAC_MSIX_VECTORS } }) {
+		config.vectors = vectors;
+		power_up(config);
+		const unsigned flags = find(PCI_CAP_ID_MSIX) + PCI_MSIX_FLAGS;
+		EXPECT_EQ(get<__u16>(flags) & PCI_MSIX_FLAGS_QSIZE, vectors - 1);
+		const std::uint64_t end = OAC_MSIX_TABLE_OFFSET + vectors * PCI_MSIX_ENTRY_SIZE;
+		EXPECT_EQ(reg(end - 4), 1u) << "masked";
+		EXPECT_TRUE(set_reg(end - 4, 0));
+		EXPECT_FALSE(set_reg(end, 0)) << vectors;
+		EXPECT_EQ(reg(OAC_MSIX_PBA_OFFSET), 0u);
+		card_->reset(reset_kind::bus);
+		EXPECT_EQ(reg(end - 4), 1u) << "masked again";
+	}
+	for (const unsigned vectors : { 0u, OAC_MSIX_VECTORS + 1u, UINT32_MAX }) {
+		config.vectors = vectors;
+		EXPECT_THROW(power_up(config), std::invalid_argument) << vectors;
+	}
+}
+
 TEST_F(config_test, BarsAnswerWithTheirSize)
 {
 	for (const unsigned bar : { OAC_BAR_REGS, OAC_BAR_LMEM, OAC_BAR_DOORBELL }) {

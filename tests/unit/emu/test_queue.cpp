@@ -2,6 +2,9 @@
 // Copyright the OAC authors
 //
 // User queues: order, phase, wrap-around, interrupts, sticky errors, doorbells, sharing, sleep.
+#include <atomic>
+#include <thread>
+
 #include <sys/mman.h>
 
 #include <model/queue.hpp>
@@ -127,6 +130,40 @@ TEST_F(queue_test, FirstErrorIsStickyAndTheRestIsAborted)
 	EXPECT_EQ(events.back().queue, 1u);
 }
 
+/* What a kernel counts good commands by: whoever sees the counts sees errors as old or newer. */
+TEST_F(queue_test, ProgressCountsAreWrittenLastAndTogether)
+{
+	constexpr std::uint32_t good = 8, total = 200000;
+	user_queue q = create_queue(1, 1, 10);
+	for (unsigned i = 0; i < good; i++)
+		EXPECT_EQ(run(q, make_cmd(OAC_CMD_NOP)).status, OAC_ST_SUCCESS);
+	EXPECT_EQ(run(q, make_cmd(0x99)).status, OAC_ST_BAD_OPCODE);
+
+	auto &line = host<oac_progress>(q.progress);
+	static_assert(offsetof(oac_progress, sq_head) == 0 &&
+		      offsetof(oac_progress, completed) == 4);
+	std::atomic_ref counts(host<std::uint64_t>(q.progress));
+	std::atomic_ref errors(line.error_count);
+	std::uint64_t looks = 0, torn = 0, early = 0;
+	std::thread reader([&] {
+		for (std::uint32_t completed = 0; completed < total; looks++) {
+			const std::uint64_t both = counts.load(std::memory_order_acquire);
+			completed = static_cast<std::uint32_t>(both >> 32);
+			torn += static_cast<std::uint32_t>(both) != completed;
+			early += errors.load(std::memory_order_relaxed) < completed - good;
+		}
+	});
+	/* one at a time: each is a batch, each changes the line */
+	for (std::uint32_t tail = q.written + 1; tail <= total; tail++) {
+		ring(1, tail);
+		while (card_->step()) {}
+	}
+	reader.join();
+	EXPECT_EQ(line.error_count, total - good);
+	EXPECT_EQ(torn, 0u) << "of " << looks;
+	EXPECT_EQ(early, 0u) << "of " << looks;
+}
+
 TEST_F(queue_test, PaddingAndTagAreChecked)
 {
 	const auto refused = [&](std::uint16_t id, auto change) {
@@ -155,9 +192,21 @@ TEST_F(queue_test, DoorbellOutOfRange)
 	EXPECT_EQ(done->tag, OAC_TAG_NONE);
 	EXPECT_FALSE(reap(q));
 	EXPECT_EQ(progress(q).status, static_cast<unsigned>(OAC_ST_DOORBELL));
+	EXPECT_EQ(progress(q).error_count, 0u) << "no command has failed";
+	EXPECT_EQ(progress(q).sq_head, 1u);
+	EXPECT_EQ(progress(q).completed, 2u);
 	ring(1, q.written - 1);
 	settle();
 	EXPECT_FALSE(reap(q)) << "told once";
+	/* a trapped store does not take a tail back, a shared one does */
+	shared<std::uint32_t>(1, OAC_DB_SQ_TAIL) = q.written + 1;
+	settle();
+	const auto later = reap(q);
+	ASSERT_TRUE(later);
+	EXPECT_EQ(later->status, OAC_ST_ABORTED);
+	EXPECT_EQ(progress(q).error_count, 1u);
+	EXPECT_EQ(progress(q).sq_head, 2u);
+	EXPECT_EQ(progress(q).completed, 3u);
 	const auto events = get_log<oac_event>(OAC_LOG_EVENTS);
 	EXPECT_EQ(events.back().code, OAC_EVENT_DOORBELL);
 	EXPECT_EQ(events.back().arg, 6u);

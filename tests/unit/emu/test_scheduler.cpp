@@ -46,7 +46,10 @@ protected:
 		return queues_.size() - 1;
 	}
 
-	std::uint32_t done(std::size_t which) { return host<oac_cq_tail>(queues_[which].tail).tail; }
+	std::uint32_t done(std::size_t which)
+	{
+		return host<oac_cq_tail>(queues_[which].tail).tail;
+	}
 
 	void run_full(unsigned steps)
 	{

@@ -204,9 +204,10 @@ protected:
 		fake = &hooks_;
 	}
 
-	void start(bool is_shared = true)
+	void start(bool is_shared = true, unsigned vectors = OAC_MSIX_VECTORS)
 	{
 		emu::card_config config;
+		config.vectors = vectors;
 		config.shared_doorbells = is_shared;
 		server_ = std::make_unique<server>(config, server_options{ "test", 20 });
 		int ends[2];

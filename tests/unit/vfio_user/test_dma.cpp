@@ -424,6 +424,52 @@ TEST_F(dma, unmapping_what_is_in_use_waits_for_the_card)
 	EXPECT_TRUE(client_->wait_result());
 }
 
+/* Kept from an earlier step it does not hold up the client: the epoch tells the card in time. */
+TEST_F(dma, unmapping_behind_a_kept_window_tells_the_card_at_once)
+{
+	start_greeted();
+	const unique_fd file = memory_file(0x1000), other = memory_file(0x1000);
+	std::uint64_t epoch = 0;
+	std::span<std::byte> window;
+	const auto keep = [&](emu::card_port &port) {
+		window = port.dma_window(0x8000, 0x1000, emu::access::write);
+		epoch = port.window_epoch;
+		return !window.empty();
+	};
+	const auto wait_and_look = [&](emu::card_port &port) {
+		bytes unused(16);
+		if (epoch != port.window_epoch || !port.dma_read(0x1000, unused))
+			return false;
+		return epoch != port.window_epoch;	/* else it would be used, and is gone */
+	};
+	ASSERT_EQ(client_->map(0x8000, 0x1000, file.get()), 0u);
+	for (const bool is_replaced : { false, true }) {
+		hooks_.on_step = keep;
+		client_->go();
+		ASSERT_TRUE(client_->wait_result());
+		hooks_.on_step = wait_and_look;
+		client_->go();
+		const message m = request(VFIO_USER_DMA_READ, 0x1000, 16);
+		if (is_replaced) {
+			EXPECT_EQ(client_->map(0x8000, 0x1000, other.get()), 0u);
+		} else {
+			EXPECT_EQ(client_->unmap(0x8000, 0x1000), 0u);
+		}
+		respond(m);
+		EXPECT_TRUE(client_->wait_result()) << "the card still believes in its window";
+		hooks_.on_step = keep;
+		client_->go();
+		EXPECT_EQ(client_->wait_result(), is_replaced);
+		if (!is_replaced) {
+			ASSERT_EQ(client_->map(0x8000, 0x1000, file.get()), 0u);
+		}
+	}
+	window[0] = std::byte{ 0x42 };
+	std::byte first{};
+	ASSERT_EQ(pread(other.get(), &first, 1, 0), 1);
+	EXPECT_EQ(first, std::byte{ 0x42 }) << "the new window is on the new memory";
+}
+
 TEST_F(dma, the_client_leaves_while_the_card_waits)
 {
 	start_greeted();

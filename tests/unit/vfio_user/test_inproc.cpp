@@ -192,14 +192,15 @@ protected:
 		one_.write32(OAC_REG_ADMIN_SQ_HI, 0);
 		one_.write32(OAC_REG_ADMIN_CQ_LO, DMA + CQ);
 		one_.write32(OAC_REG_ADMIN_CQ_HI, 0);
+		one_.write32(OAC_REG_ADMIN_DEPTH, 16);
 		one_.write32(OAC_REG_ADMIN_CONTROL, OAC_ADMIN_CONTROL_ENABLE_MASK);
 		int bar = -1;
 		vfio_user_region_info ask{};
 		ask.argsz = sizeof(ask);
 		ask.index = OAC_BAR_DOORBELL;
 		one_.call(VFIO_USER_DEVICE_GET_REGION_INFO, ask, -1, &bar);
-		void *at = mmap(nullptr, OAC_DB_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, bar,
-				0);
+		void *at =
+			mmap(nullptr, OAC_DB_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, bar, 0);
 		EXPECT_NE(at, MAP_FAILED);
 		close(bar);
 		doorbell_ = static_cast<char *>(at);
@@ -230,8 +231,8 @@ protected:
 	}
 	bool is_asleep() const
 	{
-		return std::atomic_ref(*reinterpret_cast<std::uint32_t *>(doorbell_ +
-									   OAC_DB_ASLEEP))
+		return std::atomic_ref(
+			       *reinterpret_cast<std::uint32_t *>(doorbell_ + OAC_DB_ASLEEP))
 			       .load() != 0;
 	}
 	bool is_done(std::uint32_t number) const

@@ -326,6 +326,26 @@ TEST_F(messages, all_vectors_in_chunks)
 	EXPECT_EQ(value, 64u);
 }
 
+TEST_F(messages, a_card_with_one_vector)
+{
+	start(true, 1);
+	client_->greet();
+	const message m = client_->call(VFIO_USER_DEVICE_GET_IRQ_INFO,
+					pack(vfio_user_irq_info{ 16, 0, 2, 0 }));
+	EXPECT_EQ(part_of<vfio_user_irq_info>(m).count, 1u);
+	const unique_fd event(eventfd(0, EFD_NONBLOCK));
+	const int two[] = { event.get(), event.get() };
+	const auto one = std::span(two).first(1);
+	EXPECT_EQ(client_->set_irqs(0x24, 2, 1, 1, one), unsigned{ EINVAL });
+	EXPECT_EQ(client_->set_irqs(0x24, 2, 0, 2, two), unsigned{ EINVAL });
+	EXPECT_EQ(client_->set_irqs(0x24, 2, 0, 1, one), 0u);
+	EXPECT_EQ(client_->write32(FAKE_INTERRUPT, 0), 0u);
+	EXPECT_EQ(client_->write32(FAKE_INTERRUPT, 1), 0u);	/* there is no such vector: silent */
+	eventfd_t count = 0;
+	EXPECT_EQ(eventfd_read(event.get(), &count), 0);
+	EXPECT_EQ(count, 1u);
+}
+
 TEST_F(messages, set_irqs_refuses)
 {
 	start_greeted();

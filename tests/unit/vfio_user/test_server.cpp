@@ -104,11 +104,24 @@ TEST_F(listening, a_second_client_is_told_that_the_card_is_busy)
 	for (unsigned i = 0; i < 3; i++) {
 		client second = connected();
 		const auto start = std::chrono::steady_clock::now();
-		EXPECT_EQ(second.error_of(VFIO_USER_VERSION, version_text(QEMU_CAPABILITIES)),
-			  unsigned{ EBUSY });
+		EXPECT_EQ(
+			second.call(VFIO_USER_VERSION, version_text(QEMU_CAPABILITIES)).header.error,
+			unsigned{ EBUSY });
 		EXPECT_TRUE(second.is_hung_up());
 		EXPECT_LT(std::chrono::steady_clock::now() - start, 500ms);
 	}
+	/* the answer names this very process, and has no more bytes than the question */
+	client curious = connected();
+	const message busy = curious.call(VFIO_USER_VERSION, version_text(QEMU_CAPABILITIES));
+	EXPECT_EQ(busy.header.error, unsigned{ EBUSY });
+	EXPECT_TRUE(busy.header.flags & VFIO_USER_FLAG_ERROR);
+	const std::string text(reinterpret_cast<const char *>(busy.payload.data()),
+			       busy.payload.size());
+	EXPECT_EQ(text, "{\"holder\": " + std::to_string(getpid()) + "}");
+	client terse = connected();
+	EXPECT_EQ(terse.error_of(VFIO_USER_VERSION, pack(vfio_user_version{ 0, 0 })),
+		  unsigned{ EBUSY });
+	EXPECT_TRUE(terse.is_hung_up());
 	client silent = connected();
 	EXPECT_TRUE(silent.is_hung_up());
 	first.read32(0);
