@@ -324,6 +324,20 @@ void oac_admin_unmap(struct oac_card *card, u32 context, u64 va, u64 length)
 	oac_admin_exec_must(card, &cmd);
 }
 
+/* Local memory to zeroes. */
+int oac_admin_scrub(struct oac_card *card, u64 offset, u64 length)
+{
+	struct oac_admin_cmd cmd = {
+		.opcode = OAC_ADMIN_SCRUB,
+		.arg.scrub = {
+			.offset = cpu_to_le64(offset),
+			.length = cpu_to_le64(length),
+		},
+	};
+
+	return oac_admin_exec_killable(card, &cmd);
+}
+
 int oac_admin_queue_create(struct oac_card *card, u32 context,
 			   const struct oac_admin_queue_create *create)
 {

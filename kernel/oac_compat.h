@@ -7,6 +7,7 @@
 #ifndef OAC_COMPAT_H
 #define OAC_COMPAT_H
 
+#include <linux/atomic.h>
 #include <linux/eventfd.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
@@ -33,6 +34,29 @@
 #define OAC_FOPS_FLAGS
 #endif
 
+/* Where DRM prints its own keys of fdinfo and asks for the driver's; else all are ours. */
+#ifdef OAC_HAS_DRM_SHOW_FDINFO
+#define OAC_FOPS_FDINFO		.show_fdinfo = drm_show_fdinfo,
+#define OAC_DRIVER_FDINFO	.show_fdinfo = oac_client_fdinfo,
+#else
+#define OAC_FOPS_FDINFO		.show_fdinfo = oac_file_show_fdinfo,
+#define OAC_DRIVER_FDINFO
+#endif
+
+/* Namespaces are strings, once tokens. */
+#ifdef OAC_HAS_IMPORT_NS_TOKEN
+#define OAC_IMPORT_DMA_BUF	MODULE_IMPORT_NS(DMA_BUF)
+#else
+#define OAC_IMPORT_DMA_BUF	MODULE_IMPORT_NS("DMA_BUF")
+#endif
+
+/* Does a long-term pin for reading give private memory pages of its own first? */
+#ifdef OAC_HAS_FOLL_INTERRUPTIBLE
+#define OAC_PIN_UNSHARES	true
+#else
+#define OAC_PIN_UNSHARES	false
+#endif
+
 #ifdef OAC_HAS_DRM_DRIVER_DATE
 #define OAC_DRIVER_DATE		.date = "20260101",
 #else
@@ -45,6 +69,17 @@ static inline void vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
 	vma->vm_flags |= flags;
 }
 #endif
+
+static inline u64 oac_client_id(struct drm_file *drm_file)
+{
+#ifdef OAC_HAS_DRM_SHOW_FDINFO
+	return drm_file->client_id;
+#else
+	static atomic64_t last = ATOMIC64_INIT(0);
+
+	return atomic64_inc_return(&last);
+#endif
+}
 
 static inline void oac_eventfd_signal(struct eventfd_ctx *eventfd)
 {

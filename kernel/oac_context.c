@@ -83,7 +83,7 @@ err_unclaim:
 	return err;
 }
 
-static struct oac_context *oac_context_new(struct oac_file *file)
+static struct oac_context *oac_context_new(struct oac_file *file, u32 *limit)
 {
 	struct oac_context *context = kzalloc(sizeof(*context), GFP_KERNEL);
 	int err;
@@ -95,9 +95,16 @@ static struct oac_context *oac_context_new(struct oac_file *file)
 	mutex_init(&context->lock);
 	context->maps = RB_ROOT;
 	INIT_LIST_HEAD(&context->queues);
+	err = oac_client_charge(file, OAC_QUOTA_CONTEXTS, limit);
+	if (err)
+		goto err_put;
 	err = oac_context_create_on_card(file->card, &context->hw_id);
 	if (!err)
 		return context;
+	if (err == -ENOSPC)
+		*limit = DRM_OAC_LIMIT_CARD_CONTEXTS;
+	oac_client_uncharge(file, OAC_QUOTA_CONTEXTS);
+err_put:
 	oac_context_put(context);
 	return ERR_PTR(err);
 }
@@ -124,6 +131,7 @@ void oac_context_destroy(struct oac_context *context)
 	mutex_unlock(&context->lock);
 	ida_free(&card->context_ids, context->hw_id);
 	oac_context_unclaim(card);
+	oac_client_uncharge(context->file, OAC_QUOTA_CONTEXTS);
 	oac_context_put(context);
 }
 
@@ -134,9 +142,13 @@ int oac_ioctl_context_create(struct drm_device *drm, void *data, struct drm_file
 	struct oac_context *context;
 	int err;
 
-	if (args->flags)
+	args->limit = DRM_OAC_LIMIT_NONE;
+	if (args->flags || args->pad)
 		return -EINVAL;
-	context = oac_context_new(file);
+	err = oac_card_check(file->card);
+	if (err)
+		return err;
+	context = oac_context_new(file, &args->limit);
 	if (IS_ERR(context))
 		return PTR_ERR(context);
 	/* Last: from here on another thread may use, and destroy, the context. */
@@ -154,7 +166,12 @@ int oac_ioctl_context_destroy(struct drm_device *drm, void *data, struct drm_fil
 
 	if (args->pad)
 		return -EINVAL;
-	context = xa_erase(&file->contexts, args->context);
+	/* Not xa_erase(): of an id that is not there, that makes 0 one that xa_alloc() gives out. */
+	xa_lock(&file->contexts);
+	context = xa_load(&file->contexts, args->context);
+	if (context)
+		__xa_erase(&file->contexts, args->context);
+	xa_unlock(&file->contexts);
 	if (!context)
 		return -ENOENT;
 	oac_context_destroy(context);

@@ -9,6 +9,7 @@
 
 #include <drm/drm_ioctl.h>
 #include <drm/drm_managed.h>
+#include <drm/drm_prime.h>
 
 #include "oac_drv.h"
 #include "oac_hw.h"
@@ -25,6 +26,7 @@ static const struct drm_ioctl_desc oac_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(OAC_QUEUE_WAIT, oac_ioctl_queue_wait, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(OAC_QUEUE_EVENTFD, oac_ioctl_queue_eventfd, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(OAC_FIRMWARE_LOAD, oac_ioctl_firmware_load, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(OAC_BO_USERPTR, oac_ioctl_bo_userptr, DRM_RENDER_ALLOW),
 };
 
 /* ---- Life and loss of a card ---------------------------------------------------------------- */
@@ -51,6 +53,7 @@ static void oac_card_lost_work(struct work_struct *work)
 
 	oac_irq_wake_all(card);
 	oac_doorbell_revoke_all(card);
+	oac_local_revoke_all(card);
 }
 
 /* 0 if contexts and queues can be worked on, else the error to return. */
@@ -71,10 +74,16 @@ int oac_card_check(struct oac_card *card)
 static int oac_file_open(struct drm_device *drm, struct drm_file *drm_file)
 {
 	struct oac_file *file = kzalloc(sizeof(*file), GFP_KERNEL);
+	int err;
 
 	if (!file)
 		return -ENOMEM;
 	file->card = to_oac_card(drm);
+	err = oac_client_open(file, drm_file);
+	if (err) {
+		kfree(file);
+		return err;
+	}
 	xa_init_flags(&file->contexts, XA_FLAGS_ALLOC1);
 	xa_init_flags(&file->queues, XA_FLAGS_ALLOC1);
 	drm_file->driver_priv = file;
@@ -94,6 +103,7 @@ static void oac_file_close(struct drm_device *drm, struct drm_file *drm_file)
 	}
 	xa_destroy(&file->contexts);
 	xa_destroy(&file->queues);
+	oac_client_close(file);
 	kfree(file);
 }
 
@@ -107,7 +117,22 @@ static int oac_file_mmap(struct file *filp, struct vm_area_struct *vma)
 	return drm_gem_mmap(filp, vma);
 }
 
-/* Two macros bring their own commas. */
+#ifndef OAC_HAS_DRM_SHOW_FDINFO
+/* DRM's own keys, then ours. */
+static void oac_file_show_fdinfo(struct seq_file *m, struct file *filp)
+{
+	struct drm_file *drm_file = filp->private_data;
+	struct oac_file *file = drm_file->driver_priv;
+	struct drm_printer p = drm_seq_file_printer(m);
+
+	drm_printf(&p, "drm-driver:\t%s\n", OAC_NAME);
+	drm_printf(&p, "drm-client-id:\t%llu\n", file->client.id);
+	drm_printf(&p, "drm-pdev:\t%s\n", pci_name(file->card->pdev));
+	oac_client_fdinfo(&p, drm_file);
+}
+#endif
+
+/* Some macros bring their own commas. */
 /* clang-format off */
 static const struct file_operations oac_fops = {
 	.owner = THIS_MODULE,
@@ -120,12 +145,18 @@ static const struct file_operations oac_fops = {
 	.llseek = noop_llseek,
 	.mmap = oac_file_mmap,
 	OAC_FOPS_FLAGS
+	OAC_FOPS_FDINFO
 };
 
 static const struct drm_driver oac_drm_driver = {
 	.driver_features = OAC_DRIVER_NODE | DRIVER_GEM,
 	.open = oac_file_open,
 	.postclose = oac_file_close,
+	.prime_handle_to_fd = oac_prime_handle_to_fd,
+	.prime_fd_to_handle = drm_gem_prime_fd_to_handle,
+	.gem_prime_import = oac_prime_import,
+	.gem_prime_import_sg_table = oac_prime_import_sg_table,
+	OAC_DRIVER_FDINFO
 	.ioctls = oac_ioctls,
 	.num_ioctls = ARRAY_SIZE(oac_ioctls),
 	.fops = &oac_fops,
@@ -215,6 +246,8 @@ static void oac_card_release(struct drm_device *drm, void *unused)
 {
 	struct oac_card *card = to_oac_card(drm);
 
+	oac_local_fini(card);
+	mutex_destroy(&card->clients.lock);
 	ida_destroy(&card->context_ids);
 	ida_destroy(&card->queue_ids);
 	mutex_destroy(&card->lock);
@@ -239,6 +272,11 @@ static struct oac_card *oac_card_alloc(struct pci_dev *pdev)
 	init_waitqueue_head(&card->admin.wait);
 	init_rwsem(&card->doorbell_lock);
 	INIT_LIST_HEAD(&card->bos);
+	oac_users_init(card);
+	oac_clients_init(card);
+	mutex_init(&card->local.scrub_lock);
+	mutex_init(&card->local.lock);
+	INIT_LIST_HEAD(&card->local.bos);
 	INIT_WORK(&card->lost_work, oac_card_lost_work);
 	ida_init(&card->context_ids);
 	ida_init(&card->queue_ids);
@@ -284,6 +322,7 @@ static int oac_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = oac_pci_init(card);
 	if (err)
 		return err;
+	oac_local_init(card);
 	err = oac_progress_init(card);
 	if (err)
 		goto err_pci;
@@ -301,6 +340,7 @@ static int oac_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = drm_dev_register(&card->drm, 0);
 	if (err)
 		goto err_silence;
+	oac_debugfs_add(card);
 	drm_info(&card->drm, "card %016llx, %u doorbells, %u interrupts\n", card->serial,
 		 card->doorbell_pages - 1, card->vector_count);
 	return 0;
@@ -321,18 +361,20 @@ err_pci:
 /*
  * Files may be open and mapped. The order: wake everybody with -ENODEV, wait until nobody is
  * inside drm_dev_enter(), stop the card, then take back what it could reach. Open files keep
- * memory only: their buffers stay readable, their doorbells have become dummy pages.
+ * memory only: their host buffers stay readable, doorbells and local memory become dummy pages.
  */
 static void oac_remove(struct pci_dev *pdev)
 {
 	struct oac_card *card = pci_get_drvdata(pdev);
 
+	oac_debugfs_remove(card);
 	oac_card_lose(card, NULL);
 	drm_dev_unplug(&card->drm);
 	oac_card_silence(card);
 	oac_irq_fini(card);
 	cancel_work_sync(&card->lost_work);
 	oac_doorbell_revoke_all(card);
+	oac_local_revoke_all(card);
 	oac_bo_dma_unmap_all(card);
 	oac_admin_fini(card);
 	oac_progress_fini(card);
@@ -361,7 +403,25 @@ static struct pci_driver oac_pci_driver = {
 	/* A boot takes seconds; cards boot side by side. */
 	.driver.probe_type = PROBE_PREFER_ASYNCHRONOUS,
 };
-module_pci_driver(oac_pci_driver);
+
+static int __init oac_module_init(void)
+{
+	int err;
+
+	oac_debugfs_init();
+	err = pci_register_driver(&oac_pci_driver);
+	if (err)
+		oac_debugfs_fini();
+	return err;
+}
+module_init(oac_module_init);
+
+static void __exit oac_module_exit(void)
+{
+	pci_unregister_driver(&oac_pci_driver);
+	oac_debugfs_fini();
+}
+module_exit(oac_module_exit);
 
 MODULE_DESCRIPTION("Open accelerator card");
 MODULE_AUTHOR("the OAC authors");

@@ -7,14 +7,18 @@
  *   oac_file      one per open file; owns the id spaces
  *   oac_context   a device address space, owned by a file
  *   oac_queue     a user queue, owned by its context; kept in memory by doorbell mappings
- *   oac_bo        a GEM object; kept by handles, CPU mappings and oac_maps
+ *   oac_bo        a GEM object; kept by handles, CPU mappings, dma-bufs and oac_maps
+ *   oac_user      a uid on a card; kept by its files and by buffers charged to it
  *
  * Lock order, outermost first; locks on one line are never held together:
- *   mmap_lock | oac_context.lock | oac_bo.lock | oac_telemetry.lock
- *     oac_card.doorbell_lock | oac_admin.lock
- *       oac_card.lock | oac_card.bo_lock | oac_vector.lock | the xarrays' own locks
- * Of these only context, telemetry and admin locks are held across a wait for the card, and that
- * wait ends with the admin deadline. Nothing that touches user memory runs under any of them.
+ *   mmap_lock | oac_context.lock | oac_bo.lock | oac_telemetry.lock | oac_local.scrub_lock
+ *     oac_local.lock | oac_clients.lock
+ *       oac_card.doorbell_lock | oac_admin.lock
+ *         oac_card.lock | oac_card.bo_lock | oac_vector.lock | the xarrays' own locks
+ *           oac_client.lock | oac_users.lock
+ * Of these only context, telemetry, scrub and admin locks are held across a wait for the card, and
+ * that wait ends with the admin deadline. Nothing that touches user memory runs under any of them.
+ * Under bo_lock an importer lets go of a dma-buf: the exporter's locks come behind it.
  */
 #ifndef OAC_DRV_H
 #define OAC_DRV_H
@@ -46,6 +50,7 @@
 #include <hw/oac_telemetry.h>
 
 #include "oac_compat.h"
+#include "oac_mem.h"
 
 #ifndef CONFIG_64BIT
 #error "oac needs 64-bit stores to doorbells"
@@ -129,8 +134,14 @@ struct oac_card {
 	struct mutex bo_lock;		/* guards bos */
 	struct list_head bos;		/* oac_bo.node: those mapped for DMA */
 
-	/* Read: a fault maps a page. Write: when it is got, no fault maps any more. */
+	/* Read: a fault maps a page of a BAR. Write: when it is got, no fault maps any more. */
 	struct rw_semaphore doorbell_lock;
+
+	struct oac_users users;
+	struct oac_clients clients;
+	struct oac_local local;
+	struct oac_counts counts;
+	struct dentry *debugfs;
 
 	bool lost;			/* sticky; see oac_card_lose() */
 	struct work_struct lost_work;
@@ -145,20 +156,8 @@ struct oac_file {
 	struct oac_card *card;
 	struct xarray contexts;		/* id -> oac_context, one reference each */
 	struct xarray queues;		/* id -> oac_queue, one reference each */
+	struct oac_client client;
 };
-
-struct oac_bo {
-	struct drm_gem_object gem;
-	struct page **pages;		/* for the object's whole life */
-	struct mutex lock;		/* guards sgt */
-	struct sg_table *sgt;		/* mapped for DMA, from the first map to the last put */
-	struct list_head node;		/* in oac_card.bos while sgt is set */
-};
-
-static inline struct oac_bo *to_oac_bo(struct drm_gem_object *gem)
-{
-	return container_of(gem, struct oac_bo, gem);
-}
 
 /* A range of a context's address space; the card knows it as one or more segments. */
 struct oac_map {
@@ -177,6 +176,11 @@ struct oac_context {
 	bool dead;
 	struct rb_root maps;
 	struct list_head queues;	/* oac_queue.context_node, one reference each */
+	/* Written under the lock, read by whoever lists contexts. */
+	u32 queue_count;
+	u32 map_count;
+	u64 mapped_bytes;
+	struct oac_usage ended;		/* of queues that are gone; guarded by oac_client.lock */
 };
 
 struct oac_queue {
@@ -193,6 +197,9 @@ struct oac_queue {
 	struct eventfd_ctx *eventfd;	/* guarded by vector->lock */
 	atomic_t arm_seq;
 	struct page *dummy;		/* mapped in place of the doorbell once it is dead */
+	struct list_head usage_node;	/* in oac_client.live; this and the next two: its lock */
+	struct oac_usage usage;
+	u32 usage_completed;		/* the progress line's count that usage.commands includes */
 };
 
 /* oac_drv.c */
@@ -221,6 +228,7 @@ void oac_admin_context_destroy(struct oac_card *card, u32 context);
 int oac_admin_map(struct oac_card *card, u32 context, u64 va, u32 flags,
 		  const struct oac_segment *segments, u32 count);
 void oac_admin_unmap(struct oac_card *card, u32 context, u64 va, u64 length);
+int oac_admin_scrub(struct oac_card *card, u64 offset, u64 length);
 int oac_admin_queue_create(struct oac_card *card, u32 context,
 			   const struct oac_admin_queue_create *create);
 void oac_admin_queue_destroy(struct oac_card *card, u16 queue);
@@ -239,11 +247,6 @@ void oac_context_put(struct oac_context *context);
 void oac_context_destroy(struct oac_context *context);
 int oac_ioctl_context_create(struct drm_device *drm, void *data, struct drm_file *file);
 int oac_ioctl_context_destroy(struct drm_device *drm, void *data, struct drm_file *file);
-
-/* oac_bo.c */
-int oac_bo_dma_map(struct oac_bo *bo);
-void oac_bo_dma_unmap_all(struct oac_card *card);
-int oac_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *file);
 
 /* oac_map.c */
 bool oac_map_covers(struct oac_context *context, u64 va, u64 size, u32 rights);

@@ -225,6 +225,8 @@ static int oac_fw_bring_up(struct oac_card *card)
 		err = oac_admin_time_sync(card);
 	if (!err)
 		err = oac_telemetry_start(card, identify);
+	if (!err)
+		err = oac_local_start(card);
 	if (!err) {
 		mutex_lock(&card->lock);
 		card->identify = *identify;
@@ -299,6 +301,7 @@ static int oac_fw_load(struct oac_card *card, const void *data, size_t size, u32
 	err = oac_card_is_lost(card) ? -ENODEV : oac_fw_claim(card);
 	if (!err) {
 		oac_hwmon_stop(card);
+		oac_local_stop(card);
 		oac_admin_disable(card);
 		err = oac_fw_finish(card, oac_fw_boot_host(card, &image, fail));
 	}

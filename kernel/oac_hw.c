@@ -160,6 +160,17 @@ u64 oac_hw_lmem_size(struct oac_card *card)
 	return oac_read_pair(card, OAC_REG_LMEM_SIZE_LO, OAC_REG_LMEM_SIZE_HI);
 }
 
+/* Bytes of local memory that BAR2 has room for. */
+u64 oac_hw_lmem_window(struct oac_card *card)
+{
+	return pci_resource_len(card->pdev, OAC_BAR_LMEM);
+}
+
+unsigned long oac_hw_lmem_pfn(struct oac_card *card, u64 offset)
+{
+	return PHYS_PFN(pci_resource_start(card->pdev, OAC_BAR_LMEM) + offset);
+}
+
 void oac_hw_boot_host(struct oac_card *card, dma_addr_t image, u32 size)
 {
 	oac_write_pair(card, OAC_REG_BOOT_ADDR_LO, OAC_REG_BOOT_ADDR_HI, image);

@@ -22,6 +22,8 @@ u32 oac_hw_boot_fail(struct oac_card *card);
 u32 oac_hw_boot_progress(struct oac_card *card);
 u32 oac_hw_reset_count(struct oac_card *card);
 u64 oac_hw_lmem_size(struct oac_card *card);
+u64 oac_hw_lmem_window(struct oac_card *card);
+unsigned long oac_hw_lmem_pfn(struct oac_card *card, u64 offset);
 
 void oac_hw_boot_host(struct oac_card *card, dma_addr_t image, u32 size);
 void oac_hw_boot_flash(struct oac_card *card);

@@ -4,9 +4,12 @@
  * DRM_OAC_INFO_GET. Each topic gathers all its elements into kernel memory; one place then copies
  * out what was asked for, in the stride that the caller was built with.
  */
+#include <linux/capability.h>
+#include <linux/cred.h>
 #include <linux/mm.h>
 #include <linux/nospec.h>
 #include <linux/pci.h>
+#include <linux/pid.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -61,9 +64,31 @@ static void oac_info_fill_identify(struct oac_card *card, struct drm_oac_info_de
 	mutex_unlock(&card->lock);
 }
 
-/* From registers and what is known: this topic waits for nobody. */
-static int oac_info_device(struct oac_card *card, u64 start, struct oac_info *info)
+/* What kernel, module and card can do together. */
+static u64 oac_info_driver_features(struct oac_card *card)
 {
+	u64 features = DRM_OAC_FEATURE_USERPTR | DRM_OAC_FEATURE_DMABUF;
+
+	if (READ_ONCE(card->local.ready))
+		features |= DRM_OAC_FEATURE_LOCAL_MEMORY;
+	return features;
+}
+
+static void oac_info_fill_limits(struct oac_card *card, struct drm_oac_info_device *device)
+{
+	device->lmem_free = oac_local_free_bytes(card);
+	device->user_contexts = oac_user_limit(card, OAC_QUOTA_CONTEXTS);
+	device->user_queues = oac_user_limit(card, OAC_QUOTA_QUEUES);
+	device->user_local_bytes = oac_user_limit(card, OAC_QUOTA_LOCAL);
+	device->user_host_bytes = oac_user_limit(card, OAC_QUOTA_HOST);
+	device->context_queues = oac_user_limit(card, OAC_QUOTA_CONTEXT_QUEUES);
+	device->context_maps = oac_user_limit(card, OAC_QUOTA_CONTEXT_MAPS);
+}
+
+/* From registers and what is known: this topic waits for nobody. */
+static int oac_info_device(struct oac_file *file, u64 start, struct oac_info *info)
+{
+	struct oac_card *card = file->card;
 	struct drm_oac_info_device *device;
 	struct pci_dev *pdev = card->pdev;
 	u32 state;
@@ -90,25 +115,28 @@ static int oac_info_device(struct oac_card *card, u64 start, struct oac_info *in
 	device->pci_bus = pdev->bus->number;
 	device->pci_device = PCI_SLOT(pdev->devfn);
 	device->pci_function = PCI_FUNC(pdev->devfn);
+	device->driver_features = oac_info_driver_features(card);
+	oac_info_fill_limits(card, device);
 	return 0;
 }
 
 /* ---- SENSORS, COUNTERS, EVENTS ---------------------------------------------------------------- */
 
-static int oac_info_sensors(struct oac_card *card, u64 start, struct oac_info *info)
+static int oac_info_sensors(struct oac_file *file, u64 start, struct oac_info *info)
 {
 	int got = oac_info_alloc(info, OAC_SENSOR_MAX, sizeof(struct drm_oac_info_sensor));
 
 	if (!got)
-		got = oac_telemetry_read(card, info->elements);
+		got = oac_telemetry_read(file->card, info->elements);
 	if (got < 0)
 		return got;
 	info->count = got;
 	return 0;
 }
 
-static int oac_info_counters(struct oac_card *card, u64 start, struct oac_info *info)
+static int oac_info_counters(struct oac_file *file, u64 start, struct oac_info *info)
 {
+	struct oac_card *card = file->card;
 	u32 most = OAC_ADMIN_DATA_SIZE / sizeof(struct oac_counter);
 	struct drm_oac_info_counter *counter;
 	struct oac_counter *log;
@@ -175,8 +203,9 @@ static int oac_info_fetch_events(struct oac_card *card, u64 start, struct oac_ev
 	return 0;
 }
 
-static int oac_info_events(struct oac_card *card, u64 start, struct oac_info *info)
+static int oac_info_events(struct oac_file *file, u64 start, struct oac_info *info)
 {
+	struct oac_card *card = file->card;
 	struct oac_event *log;
 	u32 most;
 	int err;
@@ -197,10 +226,98 @@ static int oac_info_events(struct oac_card *card, u64 start, struct oac_info *in
 	return err;
 }
 
+/* ---- CLIENTS, CONTEXTS ------------------------------------------------------------------------ */
+
+/* Others' work is nobody's business but the same user's and the administrator's. */
+static bool oac_info_may_see(const struct oac_client *client)
+{
+	return uid_eq(client->user->uid, current_euid()) || oac_user_is_capable(CAP_SYS_ADMIN);
+}
+
+static void oac_info_fill_client(struct oac_file *of, struct drm_oac_info_client *to)
+{
+	struct oac_client *client = &of->client;
+	struct oac_usage usage;
+
+	oac_usage_of_file(of, &usage);
+	to->id = client->id;
+	to->pid = pid_vnr(client->pid);
+	to->uid = from_kuid_munged(current_user_ns(), client->user->uid);
+	to->contexts = atomic64_read(&client->held[OAC_QUOTA_CONTEXTS]);
+	to->queues = atomic64_read(&client->held[OAC_QUOTA_QUEUES]);
+	to->host_bytes = atomic64_read(&client->held[OAC_QUOTA_HOST]);
+	to->local_bytes = atomic64_read(&client->held[OAC_QUOTA_LOCAL]);
+	to->pinned_bytes = atomic64_read(&client->pinned_bytes);
+	to->compute_ns = usage.compute_ns;
+	to->copy_ns = usage.copy_ns;
+	to->commands = usage.commands;
+}
+
+static int oac_info_clients(struct oac_file *file, u64 start, struct oac_info *info)
+{
+	struct oac_clients *clients = &file->card->clients;
+	struct drm_oac_info_client *to;
+	struct oac_file *one;
+	u32 most = 0;
+	int err;
+
+	mutex_lock(&clients->lock);
+	list_for_each_entry(one, &clients->list, client.node)
+		most += oac_info_may_see(&one->client);
+	err = oac_info_alloc(info, most, sizeof(*to));
+	to = info->elements;
+	list_for_each_entry(one, &clients->list, client.node) {
+		/* The caller's user may change in between, the list cannot. */
+		if (!err && info->count < most && oac_info_may_see(&one->client))
+			oac_info_fill_client(one, &to[info->count++]);
+	}
+	mutex_unlock(&clients->lock);
+	return err;
+}
+
+static void oac_info_fill_context(struct oac_context *context, u32 id,
+				  struct drm_oac_info_context *to)
+{
+	struct oac_usage usage;
+
+	oac_usage_of_context(context, &usage);
+	to->context = id;
+	to->queues = READ_ONCE(context->queue_count);
+	to->maps = READ_ONCE(context->map_count);
+	to->mapped_bytes = READ_ONCE(context->mapped_bytes);
+	to->compute_ns = usage.compute_ns;
+	to->copy_ns = usage.copy_ns;
+	to->commands = usage.commands;
+	to->errors = usage.errors;
+}
+
+static int oac_info_contexts(struct oac_file *file, u64 start, struct oac_info *info)
+{
+	u32 most = atomic64_read(&file->client.held[OAC_QUOTA_CONTEXTS]);
+	struct drm_oac_info_context *to;
+	struct oac_context *context;
+	unsigned long id;
+	int err;
+
+	err = oac_info_alloc(info, most, sizeof(*to));
+	if (err)
+		return err;
+	to = info->elements;
+	xa_lock(&file->contexts);
+	/* Those that came since do not count. */
+	xa_for_each(&file->contexts, id, context) {
+		if (info->count == most)
+			break;
+		oac_info_fill_context(context, id, &to[info->count++]);
+	}
+	xa_unlock(&file->contexts);
+	return 0;
+}
+
 /* ---- Dispatch --------------------------------------------------------------------------------- */
 
 static const struct oac_info_topic {
-	int (*gather)(struct oac_card *card, u64 start, struct oac_info *info);
+	int (*gather)(struct oac_file *file, u64 start, struct oac_info *info);
 	bool needs_firmware;	/* without it there are no elements */
 	bool start_is_seq;	/* start has been seen to, else it is an index */
 } oac_info_topics[] = {
@@ -208,11 +325,14 @@ static const struct oac_info_topic {
 	[DRM_OAC_INFO_SENSORS] = { oac_info_sensors, true, false },
 	[DRM_OAC_INFO_COUNTERS] = { oac_info_counters, true, false },
 	[DRM_OAC_INFO_EVENTS] = { oac_info_events, true, true },
+	[DRM_OAC_INFO_CLIENTS] = { oac_info_clients, false, false },
+	[DRM_OAC_INFO_CONTEXTS] = { oac_info_contexts, false, false },
 };
 
-static int oac_info_gather(struct oac_card *card, const struct oac_info_topic *topic, u64 start,
+static int oac_info_gather(struct oac_file *file, const struct oac_info_topic *topic, u64 start,
 			   struct oac_info *info)
 {
+	struct oac_card *card = file->card;
 	int idx, err;
 
 	if (!drm_dev_enter(&card->drm, &idx))
@@ -221,7 +341,7 @@ static int oac_info_gather(struct oac_card *card, const struct oac_info_topic *t
 	if (err == -EHOSTDOWN && !topic->needs_firmware)
 		err = 0;
 	if (!err)
-		err = topic->gather(card, start, info);
+		err = topic->gather(file, start, info);
 	/* It may also stop while it is being asked. */
 	if (err == -EHOSTDOWN) {
 		info->count = 0;
@@ -266,7 +386,7 @@ int oac_ioctl_info_get(struct drm_device *drm, void *data, struct drm_file *file
 		return -EINVAL;
 	if (args->count && (!args->stride || args->stride > OAC_INFO_STRIDE_MAX))
 		return -EINVAL;
-	err = oac_info_gather(to_oac_card(drm), topic, args->start, &info);
+	err = oac_info_gather(file->driver_priv, topic, args->start, &info);
 	if (!err)
 		err = oac_info_copy(&info, topic->start_is_seq ? 0 : args->start, args);
 	kvfree(info.elements);

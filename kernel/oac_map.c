@@ -35,6 +35,20 @@ static struct oac_map *oac_map_at_or_after(struct oac_context *context, u64 va)
 	return found;
 }
 
+/* Under the context lock. */
+static void oac_map_count(struct oac_context *context, const struct oac_map *map, int sign)
+{
+	WRITE_ONCE(context->map_count, context->map_count + sign);
+	WRITE_ONCE(context->mapped_bytes, context->mapped_bytes + sign * (s64)map->size);
+	oac_count(&context->file->card->counts, OAC_COUNT_MAPS, sign);
+}
+
+static void oac_map_free(struct oac_map *map)
+{
+	drm_gem_object_put(&map->bo->gem);
+	kfree(map);
+}
+
 static void oac_map_insert(struct oac_context *context, struct oac_map *map)
 {
 	struct rb_node **link = &context->maps.rb_node;
@@ -49,12 +63,14 @@ static void oac_map_insert(struct oac_context *context, struct oac_map *map)
 	}
 	rb_link_node(&map->node, parent, link);
 	rb_insert_color(&map->node, &context->maps);
+	oac_map_count(context, map, 1);
 }
 
-static void oac_map_free(struct oac_map *map)
+static void oac_map_remove(struct oac_context *context, struct oac_map *map)
 {
-	drm_gem_object_put(&map->bo->gem);
-	kfree(map);
+	rb_erase(&map->node, &context->maps);
+	oac_map_count(context, map, -1);
+	oac_map_free(map);
 }
 
 /* Is all of the range mapped, by maps that give these rights? */
@@ -82,8 +98,7 @@ void oac_map_release_all(struct oac_context *context)
 
 	lockdep_assert_held(&context->lock);
 	while ((node = rb_first(&context->maps))) {
-		rb_erase(node, &context->maps);
-		oac_map_free(rb_entry(node, struct oac_map, node));
+		oac_map_remove(context, rb_entry(node, struct oac_map, node));
 	}
 }
 
@@ -94,19 +109,35 @@ struct oac_piece {
 	struct scatterlist *sg;
 	u64 skip;		/* of sg, in bytes */
 	u64 left;		/* of the map */
+	u64 local;		/* without sg: where in local memory, in one piece */
 };
 
 static void oac_piece_start(struct oac_piece *piece, struct oac_bo *bo, u64 offset, u64 size)
 {
-	struct scatterlist *sg = bo->sgt->sgl;
+	struct scatterlist *sg;
 
+	*piece = (struct oac_piece){ .left = size };
+	if (bo->kind == OAC_BO_LOCAL) {
+		piece->local = bo->range.start + offset;
+		return;
+	}
+	sg = bo->sgt->sgl;
 	while (offset >= sg_dma_len(sg)) {
 		offset -= sg_dma_len(sg);
 		sg = sg_next(sg);
 	}
 	piece->sg = sg;
 	piece->skip = offset;
-	piece->left = size;
+}
+
+static u64 oac_piece_take_local(struct oac_piece *piece, struct oac_segment *segment)
+{
+	u64 bytes = piece->left;
+
+	segment->target = cpu_to_le64(piece->local);
+	segment->length = cpu_to_le64(bytes);
+	piece->left = 0;
+	return bytes;
 }
 
 /* Up to count segments; returns how many, and the bytes they hold in *bytes. */
@@ -115,6 +146,10 @@ static u32 oac_piece_take(struct oac_piece *piece, struct oac_segment *segments,
 {
 	u32 n;
 
+	if (!piece->sg) {
+		*bytes = oac_piece_take_local(piece, segments);
+		return 1;
+	}
 	*bytes = 0;
 	for (n = 0; n < count && piece->left; n++) {
 		u64 length = min(sg_dma_len(piece->sg) - piece->skip, piece->left);
@@ -129,10 +164,11 @@ static u32 oac_piece_take(struct oac_piece *piece, struct oac_segment *segments,
 	return n;
 }
 
-static u32 oac_map_card_flags(u32 flags)
+static u32 oac_map_card_flags(const struct oac_map *map)
 {
-	return (flags & DRM_OAC_MAP_READ ? OAC_MAP_READ : 0) |
-	       (flags & DRM_OAC_MAP_WRITE ? OAC_MAP_WRITE : 0);
+	return (map->flags & DRM_OAC_MAP_READ ? OAC_MAP_READ : 0) |
+	       (map->flags & DRM_OAC_MAP_WRITE ? OAC_MAP_WRITE : 0) |
+	       (map->bo->kind == OAC_BO_LOCAL ? OAC_MAP_LOCAL : 0);
 }
 
 /* Tells the card, in as many commands as that takes; all or nothing. */
@@ -155,7 +191,7 @@ static int oac_map_on_card(struct oac_context *context, const struct oac_map *ma
 		u32 count = oac_piece_take(&piece, segments, most, &bytes);
 
 		err = oac_admin_map(card, context->hw_id, map->va + done,
-				    oac_map_card_flags(map->flags), segments, count);
+				    oac_map_card_flags(map), segments, count);
 		if (!err)
 			done += bytes;
 	}
@@ -171,7 +207,7 @@ static int oac_map_check(const struct drm_oac_map *args)
 {
 	u64 end;
 
-	if (args->pad || !args->flags || args->flags & ~(DRM_OAC_MAP_READ | DRM_OAC_MAP_WRITE))
+	if (args->pad || args->pad2 || !args->flags || args->flags & ~(DRM_OAC_MAP_READ | DRM_OAC_MAP_WRITE))
 		return -EINVAL;
 	if (!args->va || !args->size || !PAGE_ALIGNED(args->va | args->offset | args->size))
 		return -EINVAL;
@@ -180,7 +216,7 @@ static int oac_map_check(const struct drm_oac_map *args)
 	return 0;
 }
 
-static int oac_map_add(struct oac_context *context, struct oac_map *map, u64 offset)
+static int oac_map_add(struct oac_context *context, struct oac_map *map, u64 offset, u32 *limit)
 {
 	struct oac_map *next;
 	int err;
@@ -192,7 +228,12 @@ static int oac_map_add(struct oac_context *context, struct oac_map *map, u64 off
 		err = -ENOENT;
 	else if (next && next->va < map->va + map->size)
 		err = -EEXIST;
+	else if (map->bo->stale)
+		err = -ESTALE;
 	else
+		err = oac_user_check_context(context->file->card, OAC_QUOTA_CONTEXT_MAPS,
+					     context->map_count, limit);
+	if (!err)
 		err = oac_map_on_card(context, map, offset);
 	if (!err)
 		oac_map_insert(context, map);
@@ -201,7 +242,7 @@ static int oac_map_add(struct oac_context *context, struct oac_map *map, u64 off
 }
 
 static int oac_map_create(struct oac_context *context, struct oac_bo *bo,
-			  const struct drm_oac_map *args)
+			  struct drm_oac_map *args)
 {
 	struct oac_map *map;
 	u64 end;
@@ -209,6 +250,8 @@ static int oac_map_create(struct oac_context *context, struct oac_bo *bo,
 
 	if (check_add_overflow(args->offset, args->size, &end) || end > bo->gem.size)
 		return -EINVAL;
+	if (args->flags & DRM_OAC_MAP_WRITE && bo->dir == DMA_TO_DEVICE)
+		return -EACCES;
 	err = oac_card_check(context->file->card);
 	if (!err)
 		err = oac_bo_dma_map(bo);
@@ -222,7 +265,9 @@ static int oac_map_create(struct oac_context *context, struct oac_bo *bo,
 	map->flags = args->flags;
 	map->bo = bo;
 	drm_gem_object_get(&bo->gem);
-	err = oac_map_add(context, map, args->offset);
+	err = oac_map_add(context, map, args->offset, &args->limit);
+	if (err == -ENOSPC)
+		args->limit = DRM_OAC_LIMIT_CARD_SEGMENTS;
 	if (err)
 		oac_map_free(map);
 	return err;
@@ -235,6 +280,7 @@ int oac_ioctl_map(struct drm_device *drm, void *data, struct drm_file *drm_file)
 	struct drm_gem_object *gem;
 	int idx, err;
 
+	args->limit = DRM_OAC_LIMIT_NONE;
 	err = oac_map_check(args);
 	if (err)
 		return err;
@@ -274,8 +320,7 @@ int oac_ioctl_unmap(struct drm_device *drm, void *data, struct drm_file *drm_fil
 	map = oac_map_at_or_after(context, args->va);
 	if (map && map->va == args->va && map->size == args->size) {
 		oac_admin_unmap(context->file->card, context->hw_id, map->va, map->size);
-		rb_erase(&map->node, &context->maps);
-		oac_map_free(map);
+		oac_map_remove(context, map);
 	} else {
 		err = -ENOENT;
 	}

@@ -58,6 +58,7 @@ static struct oac_queue *oac_queue_new(struct oac_context *context)
 	queue->context = context;
 	INIT_LIST_HEAD(&queue->context_node);
 	INIT_LIST_HEAD(&queue->vector_node);
+	INIT_LIST_HEAD(&queue->usage_node);
 	init_waitqueue_head(&queue->wait);
 	return queue;
 }
@@ -119,6 +120,15 @@ static int oac_queue_create_on_card(struct oac_queue *queue,
 	return oac_admin_queue_create(card, queue->context->hw_id, &create);
 }
 
+/* Under the context lock: is there room for one more? Sets *limit if not. */
+static int oac_queue_charge(struct oac_context *context, u32 *limit)
+{
+	int err = oac_user_check_context(context->file->card, OAC_QUOTA_CONTEXT_QUEUES,
+					 context->queue_count, limit);
+
+	return err ?: oac_client_charge(context->file, OAC_QUOTA_QUEUES, limit);
+}
+
 /* Under the context lock. Makes the queue known to the card and to the context. */
 static int oac_queue_start(struct oac_queue *queue, const struct drm_oac_queue_create *args)
 {
@@ -146,6 +156,8 @@ static int oac_queue_start(struct oac_queue *queue, const struct drm_oac_queue_c
 		return err;
 	}
 	oac_queue_attach(queue);
+	oac_usage_start(queue);
+	context->queue_count++;
 	kref_get(&queue->ref);
 	list_add_tail(&queue->context_node, &context->queues);
 	oac_queue_count(card, 1);
@@ -164,6 +176,9 @@ void oac_queue_destroy(struct oac_queue *queue)
 	oac_admin_queue_destroy(card, queue->hw_id);
 	oac_queue_detach(queue);
 	wake_up_all(&queue->wait);
+	oac_usage_end(queue);
+	queue->context->queue_count--;
+	oac_client_uncharge(queue->context->file, OAC_QUOTA_QUEUES);
 	ida_free(&card->queue_ids, queue->hw_id);
 	oac_queue_count(card, -1);
 	oac_queue_put(queue);
@@ -209,7 +224,14 @@ static int oac_queue_create(struct oac_file *file, struct oac_context *context,
 	if (mutex_lock_killable(&context->lock)) {
 		err = -EINTR;
 	} else {
-		err = oac_queue_start(queue, args);
+		err = oac_queue_charge(context, &args->limit);
+		if (!err) {
+			err = oac_queue_start(queue, args);
+			if (err == -ENOSPC)
+				args->limit = DRM_OAC_LIMIT_CARD_QUEUES;
+			if (err)
+				oac_client_uncharge(file, OAC_QUOTA_QUEUES);
+		}
 		if (!err) {
 			args->queue = queue->id;
 			args->doorbell_offset = (u64)queue->hw_id << PAGE_SHIFT;
@@ -232,6 +254,7 @@ int oac_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file *
 	struct oac_context *context;
 	int idx, err;
 
+	args->limit = DRM_OAC_LIMIT_NONE;
 	err = oac_queue_check(file->card, args);
 	if (err)
 		return err;

@@ -25,10 +25,11 @@ struct admin_rules {
 constexpr admin_rules RULES[] = {
 	{ OAC_ADMIN_IDENTIFY, 0, false, true },
 	{ OAC_ADMIN_TIME_SYNC, sizeof(oac_admin_time_sync), false, false },
-	{ OAC_ADMIN_CONTEXT_CREATE, 0, true, false },
+	{ OAC_ADMIN_CONTEXT_CREATE, sizeof(oac_admin_context_create), true, false },
 	{ OAC_ADMIN_CONTEXT_DESTROY, 0, true, false },
 	{ OAC_ADMIN_MAP, sizeof(oac_admin_map), true, true },
 	{ OAC_ADMIN_UNMAP, sizeof(oac_admin_unmap), true, false },
+	{ OAC_ADMIN_SCRUB, sizeof(oac_admin_scrub), false, false },
 	{ OAC_ADMIN_QUEUE_CREATE, sizeof(oac_admin_queue_create), true, false },
 	{ OAC_ADMIN_QUEUE_DESTROY, sizeof(oac_admin_queue_destroy), false, false },
 	{ OAC_ADMIN_GET_LOG, sizeof(oac_admin_get_log), false, true },
@@ -143,6 +144,8 @@ outcome admin::execute(const oac_admin_cmd &cmd)
 		return map(cmd);
 	case OAC_ADMIN_UNMAP:
 		return unmap(cmd);
+	case OAC_ADMIN_SCRUB:
+		return scrub(cmd);
 	case OAC_ADMIN_QUEUE_CREATE:
 		return queue_create(cmd);
 	case OAC_ADMIN_QUEUE_DESTROY:
@@ -195,11 +198,15 @@ outcome admin::time_sync(const oac_admin_cmd &cmd)
 
 outcome admin::context_create(const oac_admin_cmd &cmd)
 {
+	const oac_admin_context_create &arg = cmd.arg.context_create;
+
+	if (arg.rsvd)
+		return failed(OAC_ST_BAD_FIELD);
 	if (cmd.context == 0 || cmd.context > limits().max_contexts)
 		return failed(OAC_ST_BAD_CONTEXT);
 	if (find_context(cmd.context))
 		return failed(OAC_ST_ID_IN_USE);
-	contexts_.emplace(cmd.context, std::make_unique<context>(cmd.context, board_));
+	contexts_.emplace(cmd.context, std::make_unique<context>(cmd.context, board_, arg.group));
 	return {};
 }
 
@@ -242,6 +249,19 @@ outcome admin::unmap(const oac_admin_cmd &cmd)
 	return failed(in->unmap(cmd.arg.unmap.va, cmd.arg.unmap.length));
 }
 
+outcome admin::scrub(const oac_admin_cmd &cmd)
+{
+	const oac_admin_scrub &arg = cmd.arg.scrub;
+
+	if ((arg.offset | arg.length) % OAC_PAGE_SIZE)
+		return failed(OAC_ST_BAD_ALIGNMENT);
+	if (arg.length == 0 || !board_.lmem.contains(arg.offset, arg.length))
+		return failed(OAC_ST_BAD_FIELD);
+	board_.lmem.scrub(arg.offset, arg.length);
+	board_.count.add(OAC_COUNTER_SCRUBBED_BYTES, arg.length);
+	return {};
+}
+
 outcome admin::queue_create(const oac_admin_cmd &cmd)
 {
 	const oac_admin_queue_create &arg = cmd.arg.queue_create;
@@ -253,7 +273,7 @@ outcome admin::queue_create(const oac_admin_cmd &cmd)
 		return failed(OAC_ST_BAD_QUEUE);
 	if (find_queue(arg.queue_id))
 		return failed(OAC_ST_ID_IN_USE);
-	if (arg.rsvd || arg.vector >= OAC_MSIX_VECTORS || arg.priority > OAC_PRIORITY_MAX ||
+	if (arg.weight > OAC_WEIGHT_MAX || arg.vector >= OAC_MSIX_VECTORS || arg.priority > OAC_PRIORITY_MAX ||
 	    arg.depth_log2 == 0 || arg.depth_log2 > limits().max_depth_log2)
 		return failed(OAC_ST_BAD_FIELD);
 	if ((arg.sq_va | arg.cq_va | arg.tail_va | arg.progress_addr) % LINE)

@@ -53,6 +53,7 @@ private:
 	outcome context_destroy(const oac_admin_cmd &cmd);
 	outcome map(const oac_admin_cmd &cmd);
 	outcome unmap(const oac_admin_cmd &cmd);
+	outcome scrub(const oac_admin_cmd &cmd);
 	outcome queue_create(const oac_admin_cmd &cmd);
 	outcome queue_destroy(const oac_admin_cmd &cmd);
 	outcome get_log(const oac_admin_cmd &cmd);

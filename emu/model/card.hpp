@@ -27,6 +27,7 @@ struct card_config {
 	std::uint64_t lmem_size = 256ull << 20; /* power of two, whole pages */
 	unsigned doorbell_pages = 1024; /* power of two */
 	bool shared_doorbells = true; /* false: every doorbell store is trapped */
+	bool isolated_doorbells = true; /* false: CAP does not promise it, so users get no page */
 	std::array<std::uint8_t, OAC_FW_KEY_SIZE> trusted_key{};
 	std::uint32_t security_version = 0; /* fuse: lower images are refused */
 	std::vector<std::uint8_t> flash; /* image in the flash slot; empty = none */

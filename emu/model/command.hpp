@@ -30,6 +30,7 @@ public:
 	/* Another slice, as the budget allows. */
 	progress advance(step_budget &budget);
 
+	bool is_move() const { return cmd_.opcode == OAC_CMD_COPY || cmd_.opcode == OAC_CMD_FILL; }
 	bool is_active() const { return active_; }
 	std::uint32_t tag() const { return cmd_.tag; }
 	const outcome &result() const { return result_; }

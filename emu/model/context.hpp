@@ -22,7 +22,10 @@ namespace oac::emu
 class context
 {
 public:
-	context(std::uint32_t number, board &on) : id(number), board_(on) {}
+	context(std::uint32_t number, board &on, std::uint32_t client = 0)
+		: id(number), group(client), board_(on)
+	{
+	}
 
 	/* Both all or nothing; OAC_ST_*. The segments lie one behind the other from va on. */
 	std::uint16_t map(std::uint64_t va, std::span<const oac_segment> segments,
@@ -47,6 +50,7 @@ public:
 	void count_traffic(std::uint64_t va, std::uint64_t length, access kind) const;
 
 	const std::uint32_t id;
+	const std::uint32_t group; /* contexts of one client; 0: a client of its own */
 	unsigned queue_count = 0;
 
 private:

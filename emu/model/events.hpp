@@ -25,7 +25,7 @@ public:
 	std::vector<oac_counter> log() const;
 
 private:
-	std::array<std::uint64_t, OAC_COUNTER_ENERGY_UJ + 1> values_{};
+	std::array<std::uint64_t, OAC_COUNTER_SCRUBBED_BYTES + 1> values_{};
 };
 
 class event_log

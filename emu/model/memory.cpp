@@ -18,6 +18,9 @@ namespace oac::emu
 namespace
 {
 
+/* Below it zeroes cost less than new pages. */
+constexpr std::uint64_t HOLE_MIN = std::uint64_t{ 1 } << 20;
+
 [[noreturn]] void throw_errno(int fd, const char *what)
 {
 	const int error = errno;
@@ -48,11 +51,12 @@ memory::~memory()
 	close(fd_);
 }
 
-void memory::scrub()
+void memory::scrub(std::uint64_t offset, std::uint64_t length)
 {
-	if (fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-		      static_cast<off_t>(size_)))
-		std::memset(data_, 0, size_);
+	if (length < HOLE_MIN ||
+	    fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+		      static_cast<off_t>(length)))
+		std::memset(data_ + offset, 0, length);
 }
 
 } // namespace oac::emu

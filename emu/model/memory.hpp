@@ -29,8 +29,9 @@ public:
 		return offset <= size_ && length <= size_ - offset;
 	}
 
-	/* All zeros again, and the pages given back. */
-	void scrub();
+	/* All zeros again, and the pages given back where that is worth it. */
+	void scrub() { scrub(0, size_); }
+	void scrub(std::uint64_t offset, std::uint64_t length);
 
 	/* offset is inside and aligned: the caller's own arithmetic, never a guest's. */
 	template <typename Word>

@@ -167,6 +167,7 @@ bool operation::run(step_budget &budget)
 	done_ += units;
 	/* an operator is spread over all engines */
 	const std::uint64_t busy = board_.clock_ns() - began;
+	budget.compute_ns += busy;
 	board_.sense.add_busy(busy);
 	board_.count.add(OAC_COUNTER_ENGINE_BUSY_NS, busy * board_.running->manifest.engine_count);
 	return true;

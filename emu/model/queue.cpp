@@ -107,7 +107,19 @@ void queue::run(std::uint64_t now_ns)
 	cq_.forget();
 	if (!dead_)
 		take_commands(budget, now_ns);
+	account(budget);
 	publish();
+}
+
+/* The clock is read twice in a batch that copies, and not at all in one of small commands. */
+void queue::account(const step_budget &budget)
+{
+	compute_ns_ += budget.compute_ns;
+	if (copy_began_ns_ == 0)
+		return;
+	copy_ns_ += board_.clock_ns() - copy_began_ns_ -
+		    (budget.compute_ns - copy_began_compute_ns_);
+	copy_began_ns_ = 0;
 }
 
 void queue::take_commands(step_budget &budget, std::uint64_t now_ns)
@@ -151,6 +163,10 @@ bool queue::start_next(step_budget &budget)
 /* A slice of the command in flight. false: no more in this step. */
 bool queue::advance(step_budget &budget, std::uint64_t now_ns)
 {
+	if (command_.is_move() && copy_began_ns_ == 0) {
+		copy_began_ns_ = board_.clock_ns();
+		copy_began_compute_ns_ = budget.compute_ns;
+	}
 	const command::progress progress = command_.advance(budget);
 
 	if (progress == command::progress::blocked) {
@@ -254,7 +270,8 @@ void queue::publish()
 			die(result);
 	}
 	const bool has_failed = published_state_ != state_;
-	if (has_failed || completed_ != published_completed_ || sq_head_ != published_head_)
+	if (has_failed || completed_ != published_completed_ || sq_head_ != published_head_ ||
+	    compute_ns_ + copy_ns_ != published_ns_)
 		write_progress();
 	/* tail before ARM here, ARM before tail on the host: one of the two sees the other */
 	std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -275,6 +292,7 @@ void queue::write_progress()
 	published_head_ = sq_head_;
 	published_completed_ = completed_;
 	published_state_ = state_;
+	published_ns_ = compute_ns_ + copy_ns_;
 	if (progress_address_ == 0)
 		return;
 	oac_progress line{};
@@ -284,6 +302,8 @@ void queue::write_progress()
 	line.status = failure_.status;
 	line.fault_addr = failure_.is_access_fault() ? failure_.info : 0;
 	line.error_count = error_count_;
+	line.compute_ns = compute_ns_;
+	line.copy_ns = copy_ns_;
 	const std::span<std::byte> direct =
 		board_.port.dma_window(progress_address_, sizeof(line), access::write);
 	if (direct.size() < sizeof(line) || !is_aligned(direct.data())) {

@@ -70,6 +70,7 @@ public:
 	const std::uint16_t id;
 
 private:
+	void account(const step_budget &budget);
 	void take_commands(step_budget &budget, std::uint64_t now_ns);
 	bool start_next(step_budget &budget);
 	bool advance(step_budget &budget, std::uint64_t now_ns);
@@ -104,6 +105,9 @@ private:
 	bool dead_ = false; /* rings cannot be reached: nothing more to take or tell */
 	outcome failure_;
 	std::uint64_t error_count_ = 0;
+	std::uint64_t compute_ns_ = 0, copy_ns_ = 0, published_ns_ = 0;
+	/* The clock at the batch's first copy or fill, and engine time up to it. */
+	std::uint64_t copy_began_ns_ = 0, copy_began_compute_ns_ = 0;
 
 	bool armed_ = false;
 	std::uint64_t arm_word_ = 0;

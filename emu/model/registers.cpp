@@ -54,7 +54,8 @@ std::uint32_t high_half(std::uint64_t value)
 registers::registers(board &on, boot_rom &rom, admin &queues, const card_config &config)
 	: board_(on), rom_(rom), admin_(queues), serial_(config.serial),
 	  capabilities_((config.doorbell_pages & OAC_CAP_DOORBELL_PAGES_MASK) |
-			(config.shared_doorbells ? OAC_CAP_DOORBELL_SHARED_MASK : 0))
+			(config.shared_doorbells ? OAC_CAP_DOORBELL_SHARED_MASK : 0) |
+			(config.isolated_doorbells ? OAC_CAP_DOORBELL_ISOLATED_MASK : 0))
 {
 	reset_msix();
 }

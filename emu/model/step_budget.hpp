@@ -29,6 +29,9 @@ public:
 		return true;
 	}
 
+	/* Engine time that went into operators in this step. */
+	std::uint64_t compute_ns = 0;
+
 private:
 	std::int64_t left_ = UNITS;
 };

@@ -150,8 +150,10 @@ ACCEL_API int accel_device_number(accel_device *device, enum accel_number which,
 /*
  * Boots another firmware image; needs the right to (CAP_SYS_ADMIN with the kernel driver).
  * Blocks until the card runs it. Errors: -EPERM, -EBUSY contexts are open (the text names a holder),
- * -EBADMSG the card refused
- * the image: ACCEL_STRING_FAIL_REASON and accel_error_text() say why; it then has no firmware.
+ * -EBADMSG the card refused the image: ACCEL_STRING_FAIL_REASON and accel_error_text() say why; it
+ * then has no firmware. What is in local memory is gone. With the kernel driver a boot that has begun
+ * ends by the driver's own time limit (module parameter boot_timeout_ms), not by this timeout;
+ * timeout 0 begins none anywhere: -ETIMEDOUT.
  */
 ACCEL_API int accel_firmware_load(accel_device *device, const void *image, size_t size,
 				  int64_t timeout);
@@ -165,16 +167,16 @@ ACCEL_API int accel_context_create(accel_device *device, accel_context **context
 ACCEL_API int accel_context_destroy(accel_context *context);
 
 /* What a context holds and has spent. */
-struct accel_context_usage {
+struct accel_usage {
 	uint64_t queues;
-	uint64_t maps;
+	uint64_t maps;		/* of accel_buffer_map() */
 	uint64_t mapped_bytes;
 	uint64_t compute_ns;	/* time on the card's engines, ended queues included */
 	uint64_t copy_ns;
 	uint64_t commands;	/* completed */
 	uint64_t errors;	/* of these, failed */
 };
-ACCEL_API int accel_context_usage(accel_context *context, struct accel_context_usage *usage);
+ACCEL_API int accel_context_usage(accel_context *context, struct accel_usage *usage);
 
 /*
  * Zeroed host memory that cards can reach, on the card's NUMA node where known. size is rounded up
@@ -396,7 +398,9 @@ ACCEL_API const char *accel_code_text(uint32_t code);
 ACCEL_API int accel_timeline_create(accel_context *context, accel_timeline **timeline);
 /*
  * From now on queues of this context, too, may signal it and wait for it; the context may be on
- * another card and must outlive the timeline. 0 also if that is so already.
+ * another card and must outlive the timeline. 0 also if that is so already. Waits of the host then
+ * give -ENODEV as soon as one of the cards is lost. -EOPNOTSUPP: made without the kernel driver, to
+ * be shared with a card of it: make it there.
  */
 ACCEL_API int accel_timeline_share(accel_timeline *timeline, accel_context *context);
 /* Commands that still use it fault. */

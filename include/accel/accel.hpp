@@ -23,6 +23,8 @@
 #include <utility>
 #include <vector>
 
+#include <unistd.h>
+
 #include "accel.h"
 
 namespace accel
@@ -35,10 +37,16 @@ using requant = ::accel_requant;
 using gemm = ::accel_gemm;
 using conv2d = ::accel_conv2d;
 using max_pool = ::accel_max_pool;
+using client = ::accel_client;
+using usage = ::accel_usage;
+using buffer_kind = enum ::accel_buffer_kind;
 
 /// Rights of a mapping.
 inline constexpr unsigned map_read = ACCEL_MAP_READ;
 inline constexpr unsigned map_write = ACCEL_MAP_WRITE;
+
+/// The card will not write wrapped memory.
+inline constexpr unsigned wrap_read_only = ACCEL_WRAP_READ_ONLY;
 
 /// Throws std::system_error for a negative C result, with the library's text of this thread.
 [[noreturn]] inline void throw_error(int result)
@@ -120,6 +128,32 @@ inline std::string_view text(const char *string) noexcept
 }
 
 } // namespace detail
+
+/// A file descriptor of its own: of exported memory, of a fence.
+class descriptor
+{
+public:
+	descriptor() noexcept = default;
+	explicit descriptor(int adopted) noexcept : fd_(adopted) {}
+	descriptor(descriptor &&other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+	descriptor &operator=(descriptor &&other) noexcept
+	{
+		std::swap(fd_, other.fd_);
+		return *this;
+	}
+	~descriptor()
+	{
+		if (fd_ >= 0)
+			::close(fd_);
+	}
+
+	int get() const noexcept { return fd_; }
+	/// For who takes it over.
+	int release() noexcept { return std::exchange(fd_, -1); }
+
+private:
+	int fd_ = -1;
+};
 
 /// Names of all cards, each good for device(). Throws EINVAL on a malformed environment.
 inline std::vector<std::string> enumerate()
@@ -245,6 +279,20 @@ public:
 		return telemetry(raw);
 	}
 
+	/// Who uses the card, as far as this user may see.
+	std::vector<client> clients() const
+	{
+		std::vector<client> all(16);
+		for (;;) {
+			const auto count = static_cast<std::size_t>(check(::accel_device_clients(
+				get(), all.data(), static_cast<int>(all.size()))));
+			const bool has_all = count <= all.size();
+			all.resize(count);
+			if (has_all)
+				return all;
+		}
+	}
+
 	/// At most max events from sequence number `from` on, oldest first.
 	std::vector<event> events(std::uint64_t from = 0, int max = 64) const
 	{
@@ -281,6 +329,14 @@ public:
 		handle_.reset(raw);
 	}
 
+	/// What it holds and has spent.
+	::accel_usage usage() const
+	{
+		::accel_usage now{};
+		check(::accel_context_usage(get(), &now));
+		return now;
+	}
+
 	/// 0, or -EBUSY while queues or timelines exist: it is then open still.
 	int close() noexcept { return detail::close(handle_, ::accel_context_destroy); }
 	::accel_context *get() const noexcept { return handle_.get(); }
@@ -289,27 +345,65 @@ private:
 	detail::handle<::accel_context, ::accel_context_destroy> handle_;
 };
 
-/// Zeroed host memory that cards can reach. Borrows the device; spans live as long as it.
+/// Memory that cards can reach. Borrows the device; spans live as long as it.
 class buffer
 {
 public:
-	/// size is rounded up to whole pages. Throws EINVAL, ENOMEM.
+	/// Zeroed host memory; size is rounded up to whole pages. Throws EINVAL, ENOMEM.
 	buffer(const device &parent, std::size_t size)
 	{
-		::accel_buffer *raw = nullptr;
-		check(::accel_buffer_alloc(parent.get(), size, &raw));
-		handle_.reset(raw);
+		make([&](auto raw) { return ::accel_buffer_alloc(parent.get(), size, raw); });
 	}
 
+	/// The card's local memory, zeroed. Throws ENOSPC, EDQUOT, EOPNOTSUPP.
+	static buffer local(const device &parent, std::size_t size)
+	{
+		buffer made;
+		made.make([&](auto raw) {
+			return ::accel_buffer_alloc_local(parent.get(), size, raw);
+		});
+		return made;
+	}
+
+	/// The caller's own whole pages, which stay mapped for as long. Throws EFAULT, EDQUOT,
+	/// EOPNOTSUPP.
+	static buffer wrap(const device &parent, std::span<std::byte> memory, unsigned flags = 0)
+	{
+		buffer made;
+		made.make([&](auto raw) {
+			return ::accel_buffer_wrap(parent.get(), memory.data(), memory.size(),
+						   flags, raw);
+		});
+		return made;
+	}
+
+	/// Memory of somebody else; fd stays the caller's. Throws EINVAL, EOPNOTSUPP.
+	static buffer import_fd(const device &parent, int fd)
+	{
+		buffer made;
+		made.make([&](auto raw) { return ::accel_buffer_import(parent.get(), fd, raw); });
+		return made;
+	}
+
+	/// A dma-buf or a memory file, which keeps the memory alive. Throws EOPNOTSUPP.
+	descriptor export_fd() const
+	{
+		int fd = -1;
+		check(::accel_buffer_export(get(), &fd));
+		return descriptor(fd);
+	}
+
+	buffer_kind kind() const noexcept { return ::accel_buffer_kind(get()); }
 	std::size_t size() const noexcept { return ::accel_buffer_size(get()); }
 	std::span<std::byte> bytes() const noexcept { return as<std::byte>(); }
 
-	/// The whole buffer as elements of T.
+	/// The whole buffer as elements of T; empty if imported from one who allows no mapping.
 	template <class T>
 	std::span<T> as() const noexcept
 	{
 		static_assert(std::is_trivially_copyable_v<T>);
-		return { static_cast<T *>(::accel_buffer_host(get())), size() / sizeof(T) };
+		auto *first = static_cast<T *>(::accel_buffer_host(get()));
+		return { first, first ? size() / sizeof(T) : 0 };
 	}
 
 	/// 0, or -EBUSY while it is mapped: it is then there still.
@@ -317,6 +411,15 @@ public:
 	::accel_buffer *get() const noexcept { return handle_.get(); }
 
 private:
+	buffer() noexcept = default;
+	template <class Call>
+	void make(const Call &call)
+	{
+		::accel_buffer *raw = nullptr;
+		check(call(&raw));
+		handle_.reset(raw);
+	}
+
 	detail::handle<::accel_buffer, ::accel_buffer_free> handle_;
 };
 
@@ -324,7 +427,7 @@ private:
 class mapping
 {
 public:
-	/// Whole pages; size 0 means up to the end. Throws EINVAL, ENOSPC, EXDEV.
+	/// Whole pages; size 0 means up to the end. Throws EINVAL, ENOSPC, EDQUOT, EACCES, EXDEV.
 	mapping(const context &user, const buffer &memory, unsigned flags = map_read | map_write,
 		std::size_t offset = 0, std::size_t size = 0)
 		: context_(user.get())
@@ -370,6 +473,21 @@ public:
 		::accel_timeline *raw = nullptr;
 		check(::accel_timeline_create(parent.get(), &raw));
 		handle_.reset(raw);
+	}
+
+	/// Queues of that context may use it from now on; it outlives the timeline.
+	void share(const context &other) { check(::accel_timeline_share(get(), other.get())); }
+
+	/// It rises to value once the fence of a sync_file signals.
+	void import_sync_file(int fd, std::uint64_t value)
+	{
+		check(::accel_timeline_import_sync_file(get(), fd, value));
+	}
+
+	/// The same for what is at a point of a DRM syncobj; point 0: its one fence.
+	void import_syncobj(int fd, std::uint64_t point, std::uint64_t value)
+	{
+		check(::accel_timeline_import_syncobj(get(), fd, point, value));
 	}
 
 	std::uint64_t value() const noexcept { return ::accel_timeline_value(get()); }
@@ -508,6 +626,20 @@ public:
 		return fd;
 	}
 
+	/// A sync_file that signals when all that was submitted so far has completed.
+	descriptor export_sync_file()
+	{
+		int fd = -1;
+		check(::accel_queue_export_sync_file(get(), &fd));
+		return descriptor(fd);
+	}
+
+	/// The same as a fence of a DRM syncobj, or as a point of its timeline.
+	void signal_syncobj(int fd, std::uint64_t point = 0)
+	{
+		check(::accel_queue_signal_syncobj(get(), fd, point));
+	}
+
 	/// 1: completions are there already, 0: one interrupt will come, or -ENODEV.
 	int arm() noexcept { return ::accel_queue_arm(get()); }
 
@@ -515,6 +647,30 @@ public:
 
 private:
 	detail::handle<::accel_queue, ::accel_queue_destroy> handle_;
+};
+
+/// Copies from one context to another, usually of two cards, through host memory. Borrows both.
+class stage
+{
+public:
+	stage(const context &source, const context &destination)
+	{
+		::accel_stage *raw = nullptr;
+		check(::accel_stage_create(source.get(), destination.get(), &raw));
+		handle_.reset(raw);
+	}
+
+	/// Blocks. Throws EIO (a card refused; the text says which), ETIMEDOUT, ENODEV.
+	void copy(std::uint64_t destination, std::uint64_t source, std::uint64_t size,
+		  timeout t = {})
+	{
+		check(::accel_stage_copy(get(), destination, source, size, t.ns()));
+	}
+
+	::accel_stage *get() const noexcept { return handle_.get(); }
+
+private:
+	detail::handle<::accel_stage, ::accel_stage_destroy> handle_;
 };
 
 } // namespace accel

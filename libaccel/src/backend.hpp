@@ -231,9 +231,9 @@ public:
 				 std::uint64_t point) = 0;
 	/* The same as a sync_file, the caller's. */
 	virtual int queue_sync_file(std::uint32_t queue, std::uint32_t count) = 0;
+	/* The fence that is at a point of a syncobj now, as a sync_file, the caller's. */
+	virtual int sync_file_of(int syncobj_fd, std::uint64_t point) = 0;
 	/* Raises the word at offset to value once the fence signals without error. */
-	virtual void follow_syncobj(const buffer_memory &memory, std::size_t offset,
-				    std::uint64_t value, int syncobj_fd, std::uint64_t point) = 0;
 	virtual void follow_sync_file(const buffer_memory &memory, std::size_t offset,
 				      std::uint64_t value, int sync_file_fd) = 0;
 

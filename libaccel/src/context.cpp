@@ -63,7 +63,7 @@ std::uint64_t accel_context::map(accel_buffer &buffer, std::size_t offset, std::
 		throw failure(EXDEV, "accel_buffer_map: the buffer belongs to card " +
 					     buffer.device->backend->name() +
 					     ", the context to card " + device->backend->name() +
-					     "; allocate it there");
+					     "; export it and import it there");
 	if (size == 0)
 		size = whole - offset;
 
@@ -99,6 +99,18 @@ void accel_context::unmap(std::uint64_t address, bool is_internal)
 	space.give(address);
 }
 
+void accel_context::count(accel_usage &usage)
+{
+	const std::lock_guard lock(mutex);
+	usage.queues = queues.size();
+	for (const auto &[address, map] : maps) {
+		if (map.is_internal)
+			continue;
+		usage.maps++;
+		usage.mapped_bytes += space.size_at(address);
+	}
+}
+
 void accel_context::add_queue(accel_queue *queue)
 {
 	{
@@ -124,20 +136,24 @@ void accel_context::kick() const noexcept
 namespace accel
 {
 
-internal_buffer::internal_buffer(accel_context &context, std::size_t size)
-	: context_(context), buffer_(*context.device, size),
-	  address_(context.map(buffer_, 0, 0, ACCEL_MAP_READ | ACCEL_MAP_WRITE, true))
+internal_map::internal_map(accel_context &context, accel_buffer &buffer)
+	: context_(context),
+	  address_(context.map(buffer, 0, 0, ACCEL_MAP_READ | ACCEL_MAP_WRITE, true))
 {
 }
 
-internal_buffer::~internal_buffer()
+internal_map::~internal_map()
 {
 	try {
 		context_.unmap(address_, true);
 	} catch (const std::exception &) {
 		/* The card is lost: forget the map, so that nothing refers to the buffer. */
 		const std::lock_guard lock(context_.mutex);
-		context_.maps.erase(address_);
+		const auto found = context_.maps.find(address_);
+		if (found == context_.maps.end())
+			return;
+		found->second.buffer->maps.fetch_sub(1);
+		context_.maps.erase(found);
 	}
 }
 
@@ -169,6 +185,23 @@ int accel_context_destroy(accel_context *context)
 						      " timelines; destroy them first");
 		}
 		const std::unique_ptr<accel_context> destroyed(context);
+		return 0;
+	});
+}
+
+int accel_context_usage(accel_context *context, struct accel_usage *usage)
+{
+	return guard([&] {
+		accel::require(context, "context");
+		accel::require(usage, "usage");
+		const auto spent = context->device->backend->context_usage(context->id);
+		accel_usage all{};
+		context->count(all);
+		all.compute_ns = spent.compute_ns;
+		all.copy_ns = spent.copy_ns;
+		all.commands = spent.commands;
+		all.errors = spent.errors;
+		*usage = all;
 		return 0;
 	});
 }

@@ -4,7 +4,8 @@
 // A device address space: which addresses are taken by which buffer, and the queues and timelines
 // that live in it. The library picks addresses, the backend only maps them.
 //
-// Lock order: context mutex, then a queue's arm mutex. Neither is ever taken on the data path.
+// Lock order: a timeline's mutex, a context's mutex, a queue's arm mutex. None is ever taken on the
+// data path, and never those of two contexts.
 #pragma once
 
 #include <cstdint>
@@ -18,12 +19,20 @@
 
 struct accel_buffer {
 	accel_device *device;
+	enum accel_buffer_kind kind;
 	accel::buffer_memory memory;
 	std::atomic<unsigned> maps{ 0 };
 	accel::child_count child;	/* of device */
 
+	/* make() gives the memory, which is then this object's. */
+	template <typename Make>
+	accel_buffer(accel_device &from, enum accel_buffer_kind what, const Make &make)
+		: device(&from), kind(what), memory(make()), child(from.children)
+	{
+	}
 	accel_buffer(accel_device &from, std::size_t size)
-		: device(&from), memory(from.backend->buffer_alloc(size)), child(from.children)
+		: accel_buffer(from, ACCEL_BUFFER_HOST,
+			       [&] { return from.backend->buffer_alloc(size); })
 	{
 	}
 	accel_buffer(const accel_buffer &) = delete;
@@ -41,6 +50,8 @@ struct accel_context {
 			  unsigned flags, bool is_internal);
 	/* is_internal: rings and timelines, which the user may not unmap. */
 	void unmap(std::uint64_t address, bool is_internal);
+	/* Queues and maps of the user's. */
+	void count(accel_usage &usage);
 
 	void add_queue(accel_queue *queue);
 	void remove_queue(accel_queue *queue) noexcept;
@@ -61,27 +72,46 @@ struct accel_context {
 	std::map<std::uint64_t, mapped> maps;	/* by device address */
 	std::vector<accel_queue *> queues;
 	std::uint64_t queues_epoch = 0;		/* counts changes of queues */
-	unsigned timelines = 0;
+	unsigned timelines = 0;			/* made here, and shared with */
 };
 
 namespace accel
 {
 
-/* A buffer of the library's own, mapped to one context for as long as it lives. */
-class internal_buffer
+/* The same memory for another card: exported and imported. Throws what these may. */
+std::unique_ptr<accel_buffer> import_into(accel_device &device, const accel_buffer &buffer);
+
+/* A map of all of a buffer that the user may not unmap, for as long as it lives. */
+class internal_map
 {
 public:
-	internal_buffer(accel_context &context, std::size_t size);
-	internal_buffer(const internal_buffer &) = delete;
-	internal_buffer &operator=(const internal_buffer &) = delete;
-	~internal_buffer();
-	std::byte *host() const noexcept { return static_cast<std::byte *>(buffer_.memory.host); }
+	internal_map(accel_context &context, accel_buffer &buffer);
+	internal_map(const internal_map &) = delete;
+	internal_map &operator=(const internal_map &) = delete;
+	~internal_map();
+	accel_context &context() const noexcept { return context_; }
 	std::uint64_t address() const noexcept { return address_; }
 
 private:
 	accel_context &context_;
-	accel_buffer buffer_;
 	std::uint64_t address_;
+};
+
+/* A buffer of the library's own, mapped to one context for as long as it lives. */
+class internal_buffer
+{
+public:
+	internal_buffer(accel_context &context, std::size_t size)
+		: buffer_(*context.device, size), map_(context, buffer_)
+	{
+	}
+	accel_buffer &buffer() noexcept { return buffer_; }
+	std::byte *host() const noexcept { return static_cast<std::byte *>(buffer_.memory.host); }
+	std::uint64_t address() const noexcept { return map_.address(); }
+
+private:
+	accel_buffer buffer_;
+	internal_map map_;
 };
 
 } // namespace accel

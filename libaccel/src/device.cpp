@@ -4,6 +4,7 @@
 // The API's device: open and close, what it is.
 #include "device.hpp"
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <optional>
@@ -123,6 +124,16 @@ std::optional<std::uint64_t> info_number(const device_info &info, accel_number w
 		return info.contexts;
 	case ACCEL_NUMBER_QUEUES:
 		return info.queues;
+	case ACCEL_NUMBER_LOCAL_MEMORY_FREE_BYTES:
+		return info.lmem_free;
+	case ACCEL_NUMBER_FEATURE_USER_SUBMIT:
+		return info.has_user_submit;
+	case ACCEL_NUMBER_FEATURE_WRAP:
+		return info.has_wrap;
+	case ACCEL_NUMBER_FEATURE_SYNC:
+		return info.has_sync;
+	case ACCEL_NUMBER_FEATURE_PEER:
+		return info.has_peer;
 	default:
 		break;
 	}
@@ -194,5 +205,24 @@ int accel_device_number(accel_device *device, enum accel_number which, uint64_t 
 						   "have to run first");
 		*value = *number;
 		return 0;
+	});
+}
+
+int accel_device_clients(accel_device *device, struct accel_client *clients, int max)
+{
+	return guard([&] {
+		accel::require(device, "device");
+		if (max < 0 || (max > 0 && !clients))
+			throw failure(EINVAL, "accel_device_clients: max is negative, or there is "
+					      "no place for so many");
+		const auto found = device->backend->clients();
+		for (std::size_t i = 0; i < std::min<std::size_t>(found.size(), max); i++) {
+			const accel::client_reading &one = found[i];
+			clients[i] = { one.id,		 one.pid,	  one.uid,
+				       one.contexts,	 one.queues,	  one.host_bytes,
+				       one.local_bytes, one.pinned_bytes, one.compute_ns,
+				       one.copy_ns,	 one.commands };
+		}
+		return static_cast<int>(found.size());
 	});
 }

@@ -20,6 +20,9 @@ int accel_firmware_load(accel_device *device, const void *image, size_t size, in
 		if (!accel::is_timeout(timeout))
 			throw failure(EINVAL,
 				      "accel_firmware_load: the timeout must not be negative");
+		if (timeout == 0)
+			throw failure(ETIMEDOUT, "accel_firmware_load: no card boots in no time; "
+						 "nothing was changed, allow some seconds");
 		device->backend->firmware_load({ static_cast<const std::byte *>(image), size },
 					       accel::deadline_after(timeout));
 		return 0;

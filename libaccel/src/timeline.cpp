@@ -1,41 +1,30 @@
 // SPDX-License-Identifier: MIT
 // Copyright the OAC authors
 //
-// Timelines: a 64-bit word in memory mapped to the context, in a page of its own so that it faults
-// once destroyed. Queues write and wait for it on the card; the host does so in here.
+// Timelines: queues write and wait for the word on the card; the host does so in here.
 //
-// A waiter sleeps on what can change the word: completions of the context's queues, and the
-// context's kick descriptor, which a host signal, a reap (the queue's own thread may have taken the
-// event meant for us) and a new queue write to. It must not read the queues' event descriptors,
-// which belong to their threads. So it watches all of them edge-triggered, through an epoll
-// instance of its own: each write wakes each waiter once, and nobody takes it from another.
+// A waiter sleeps on what can change the word: completions of the queues of all contexts that have
+// it, fences it follows, and the contexts' kick descriptors, which a host signal, a reap (the
+// queue's own thread may have taken the event meant for us), a new queue, a new context and a new
+// fence write to. It must not read the queues' event descriptors, which belong to their threads. So
+// it watches all of them edge-triggered, through an epoll instance of its own: each write wakes each
+// waiter once, and nobody takes it from another.
 //
 // Why no wake-up is lost: the waiter counts itself as a watcher, arms each queue at the published
 // tail (with a full fence) and only then looks at the word. A completion that it did not see comes
 // after the arming, so the card signals the descriptor; if the queue's thread reads that before
-// epoll looks, that thread reaps, sees the watcher and kicks.
-#include <cstring>
+// epoll looks, that thread reaps, sees the watcher and kicks. Every waiter watches the timeline's
+// own context, so one kick there reaches all.
+#include "timeline.hpp"
 
 #include <sys/epoll.h>
 
 #include "clock.hpp"
 #include "command.hpp"
-#include "context.hpp"
 #include "queue.hpp"
 
 using accel::failure;
 using accel::guard;
-
-struct accel_timeline {
-	explicit accel_timeline(accel_context &in) : context(&in), memory(in, OAC_PAGE_SIZE) {}
-	std::atomic_ref<std::uint64_t> word() const noexcept
-	{
-		return std::atomic_ref(*reinterpret_cast<std::uint64_t *>(memory.host()));
-	}
-
-	accel_context *context;
-	accel::internal_buffer memory;
-};
 
 namespace
 {
@@ -45,38 +34,73 @@ constexpr std::int64_t SPIN_NS = 5'000;
 class watcher
 {
 public:
-	explicit watcher(accel_context &context) : context_(context)
-	{
-		context_.watchers.fetch_add(1);
-	}
+	explicit watcher(accel_timeline &timeline);
 	watcher(const watcher &) = delete;
 	watcher &operator=(const watcher &) = delete;
-	~watcher() { context_.watchers.fetch_sub(1); }
-	/* Asks all queues of the context for their next completion. */
+	~watcher();
+	/* Asks all queues of all contexts for their next completion. */
 	void arm();
+	/* Throws ENODEV if a card of one of the contexts is lost. */
+	void look_at_cards() const;
 	void sleep(std::int64_t deadline);
 
 private:
-	void watch_all();
+	struct watched {
+		accel_context *context;
+		std::uint64_t epoch;	/* of the queues that are watched */
+	};
+	void add(accel_context &context);
+	void add_shares();
+	void watch_queues(watched &one);
 	void watch(int fd, std::uint32_t events);
 
-	accel_context &context_;
+	accel_timeline &timeline_;
 	accel::unique_fd epoll_;
-	std::uint64_t epoch_ = 0;
+	std::vector<watched> contexts_;
+	const accel::timeline_share *newest_ = nullptr;
 };
 
-/* Under the context's mutex. */
-void watcher::watch_all()
+watcher::watcher(accel_timeline &timeline)
+	: timeline_(timeline), epoll_(epoll_create1(EPOLL_CLOEXEC))
 {
-	epoll_ = accel::unique_fd(epoll_create1(EPOLL_CLOEXEC));
 	if (!epoll_.is_open())
 		throw failure(errno, "timeline: no epoll instance: " + accel::errno_text(errno));
-	watch(context_.kick_fd.get(), EPOLLIN | EPOLLET);
-	if (const int lost_fd = context_.device->backend->lost_fd(); lost_fd >= 0)
+	contexts_.reserve(1);
+	add(*timeline.context);
+}
+
+watcher::~watcher()
+{
+	for (const watched &one : contexts_)
+		one.context->watchers.fetch_sub(1);
+}
+
+void watcher::add(accel_context &context)
+{
+	contexts_.push_back({ &context, UINT64_MAX });
+	context.watchers.fetch_add(1);
+}
+
+/* Contexts that came since the last look. */
+void watcher::add_shares()
+{
+	const accel::timeline_share *first =
+		timeline_.shares.load(std::memory_order_acquire);
+	for (auto *one = first; one != newest_; one = one->next)
+		add(one->map.context());
+	newest_ = first;
+}
+
+/* Under the context's mutex. What ended is out of epoll by itself. */
+void watcher::watch_queues(watched &one)
+{
+	const accel_context &context = *one.context;
+	watch(context.kick_fd.get(), EPOLLIN | EPOLLET);
+	if (const int lost_fd = context.device->backend->lost_fd(); lost_fd >= 0)
 		watch(lost_fd, EPOLLRDHUP | EPOLLET);
-	for (accel_queue *queue : context_.queues)
+	for (accel_queue *queue : context.queues)
 		watch(queue->card->queue_event_fd(queue->port->queue), EPOLLIN | EPOLLET);
-	epoch_ = context_.queues_epoch;
+	one.epoch = context.queues_epoch;
 }
 
 void watcher::watch(int fd, std::uint32_t events)
@@ -89,11 +113,26 @@ void watcher::watch(int fd, std::uint32_t events)
 
 void watcher::arm()
 {
-	const std::lock_guard lock(context_.mutex);
-	if (!epoll_.is_open() || epoch_ != context_.queues_epoch)
-		watch_all();
-	for (accel_queue *queue : context_.queues)
-		queue->arm_for_watcher(this);
+	add_shares();
+	for (watched &one : contexts_) {
+		const std::lock_guard lock(one.context->mutex);
+		if (one.epoch != one.context->queues_epoch)
+			watch_queues(one);
+		for (accel_queue *queue : one.context->queues)
+			queue->arm_for_watcher(this);
+	}
+	timeline_.look_at_fences([&](int fd) { watch(fd, EPOLLIN | EPOLLET); });
+}
+
+void watcher::look_at_cards() const
+{
+	for (const watched &one : contexts_) {
+		accel::backend &card = *one.context->device->backend;
+		card.look();
+		if (card.lost().load())
+			throw failure(ENODEV, accel::card_text(card) +
+						      ": it is lost; close and open it again");
+	}
 }
 
 void watcher::sleep(std::int64_t deadline)
@@ -112,25 +151,21 @@ bool spin(const accel_timeline &timeline, std::uint64_t value)
 	return false;
 }
 
-int wait(const accel_timeline &timeline, std::uint64_t value, std::int64_t timeout)
+int wait(accel_timeline &timeline, std::uint64_t value, std::int64_t timeout)
 {
 	const std::int64_t deadline = accel::deadline_after(timeout);
 	if (spin(timeline, value))
 		return 0;
-	accel::backend &card = *timeline.context->device->backend;
-	watcher asleep(*timeline.context);
+	watcher asleep(timeline);
 	for (;;) {
 		asleep.arm();
 		if (timeline.word().load(std::memory_order_acquire) >= value)
 			return 0;
 		/* What woke us may have been the card's end. */
-		card.look();
-		if (card.lost().load())
-			throw failure(ENODEV, accel::card_text(card) +
-						      ": it is lost; close and open it again");
+		asleep.look_at_cards();
 		if (deadline != INT64_MAX && accel::now_ns() >= deadline)
 			throw failure(ETIMEDOUT,
-				      accel::card_text(card) +
+				      accel::card_text(*timeline.context->device->backend) +
 					      ": the timeline did not reach the value in time; "
 					      "it is at " +
 					      std::to_string(timeline.word().load()));
@@ -140,15 +175,45 @@ int wait(const accel_timeline &timeline, std::uint64_t value, std::int64_t timeo
 
 } // namespace
 
+accel_timeline::~accel_timeline()
+{
+	for (accel::timeline_share *one = shares.load(); one;) {
+		const std::unique_ptr<accel::timeline_share> ended(one);
+		one = one->next;
+	}
+}
+
+void accel_timeline::share(accel_context &with)
+{
+	const std::lock_guard lock(mutex);
+	if (address_in(&with) != 0)
+		return;
+	std::unique_ptr<accel_buffer> imported;
+	if (with.device != context->device)
+		imported = accel::import_into(*with.device, memory.buffer());
+	accel_buffer &seen = imported ? *imported : memory.buffer();
+	auto added = std::make_unique<accel::timeline_share>(with, std::move(imported), seen);
+	added->next = shares.load(std::memory_order_relaxed);
+	shares.store(added.release(), std::memory_order_release);
+	context->kick();
+}
+
 int accel_timeline_create(accel_context *context, accel_timeline **timeline)
 {
 	return guard([&] {
 		accel::require(context, "context");
 		accel::require(timeline, "timeline");
-		auto made = std::make_unique<accel_timeline>(*context);
-		const std::lock_guard lock(context->mutex);
-		context->timelines++;
-		*timeline = made.release();
+		*timeline = std::make_unique<accel_timeline>(*context).release();
+		return 0;
+	});
+}
+
+int accel_timeline_share(accel_timeline *timeline, accel_context *context)
+{
+	return guard([&] {
+		accel::require(timeline, "timeline");
+		accel::require(context, "context");
+		timeline->share(*context);
 		return 0;
 	});
 }
@@ -156,10 +221,6 @@ int accel_timeline_create(accel_context *context, accel_timeline **timeline)
 void accel_timeline_destroy(accel_timeline *timeline)
 {
 	const std::unique_ptr<accel_timeline> destroyed(timeline);
-	if (!timeline)
-		return;
-	const std::lock_guard lock(timeline->context->mutex);
-	timeline->context->timelines--;
 }
 
 uint64_t accel_timeline_value(const accel_timeline *timeline)
@@ -201,12 +262,15 @@ namespace
 int push_timeline(accel_queue *queue, std::uint8_t opcode, accel_timeline *timeline,
 		  std::uint64_t value, std::uint32_t tag)
 {
-	if (!timeline || (queue && timeline->context != queue->context)) [[unlikely]]
+	const std::uint64_t address =
+		timeline && queue ? timeline->address_in(queue->context) : 0;
+	if (address == 0) [[unlikely]]
 		return accel::error_literal(EINVAL,
-					    "accel_queue_*: the timeline is NULL or belongs to "
-					    "another context than the queue");
+					    "accel_queue_*: the queue or the timeline is NULL, or "
+					    "the timeline is of another context than the queue and "
+					    "not shared with it: see accel_timeline_share()");
 	return accel::push_command(queue, opcode, tag, [&](oac_cmd &cmd) {
-		cmd.body.timeline.va = timeline->memory.address();
+		cmd.body.timeline.va = address;
 		cmd.body.timeline.value = value;
 	});
 }

@@ -2,6 +2,7 @@
 // Copyright the OAC authors
 #include "device.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
@@ -30,8 +31,10 @@ bool is_oac(int fd)
 
 } // namespace
 
-std::optional<std::string> find_node()
+std::vector<std::string> find_nodes()
 {
+	std::vector<std::string> all;
+
 	for (const char *folder : { "/dev/accel", "/dev/dri" }) {
 		std::error_code error;
 
@@ -42,10 +45,18 @@ std::optional<std::string> find_node()
 				continue;
 			node candidate(::open(entry.path().c_str(), O_RDWR | O_CLOEXEC));
 			if (candidate.fd() >= 0 && is_oac(candidate.fd()))
-				return entry.path();
+				all.push_back(entry.path());
 		}
 	}
-	return std::nullopt;
+	std::sort(all.begin(), all.end());
+	return all;
+}
+
+std::optional<std::string> find_node()
+{
+	const auto all = find_nodes();
+
+	return all.empty() ? std::nullopt : std::optional(all.front());
 }
 
 node::~node()
@@ -77,6 +88,11 @@ int node::operator()(drm_oac_context_destroy &arg) const
 int node::operator()(drm_oac_bo_create &arg) const
 {
 	return call(DRM_IOCTL_OAC_BO_CREATE, &arg);
+}
+
+int node::operator()(drm_oac_bo_userptr &arg) const
+{
+	return call(DRM_IOCTL_OAC_BO_USERPTR, &arg);
 }
 
 int node::operator()(drm_oac_map &arg) const
@@ -178,9 +194,14 @@ void device_test::SetUp()
 	if (!path)
 		GTEST_SKIP() << "no oac device node";
 	path_ = *path;
-	dev_.emplace(::open(path_.c_str(), O_RDWR | O_CLOEXEC));
+	open_device();
 	ASSERT_GE(dev_->fd(), 0);
 	ASSERT_EQ(dev_->info().state, static_cast<std::uint32_t>(OAC_STATE_RUNNING));
+}
+
+void device_test::open_device()
+{
+	dev_.emplace(::open(path_.c_str(), O_RDWR | O_CLOEXEC));
 }
 
 node device_test::open() const

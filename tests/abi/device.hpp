@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -26,7 +27,9 @@ constexpr std::uint64_t page = 4096;
 constexpr std::uint32_t u32_max = ~0u;
 constexpr std::uint64_t u64_max = ~0ull;
 
-/* Path of the first card's node, if there is one. */
+/* Paths of all cards' nodes. */
+std::vector<std::string> find_nodes();
+/* The first of them. */
 std::optional<std::string> find_node();
 
 /* A file descriptor, closed at the end of scope. */
@@ -46,6 +49,7 @@ public:
 	int operator()(drm_oac_context_create &arg) const;
 	int operator()(drm_oac_context_destroy &arg) const;
 	int operator()(drm_oac_bo_create &arg) const;
+	int operator()(drm_oac_bo_userptr &arg) const;
 	int operator()(drm_oac_map &arg) const;
 	int operator()(drm_oac_unmap &arg) const;
 	int operator()(drm_oac_queue_create &arg) const;
@@ -91,7 +95,11 @@ class device_test : public testing::Test
 protected:
 	void SetUp() override;
 	node open() const;
+	/* dev(), for tests that count who has the card open. */
+	void open_device();
+	void close_device() { dev_.reset(); }
 	const node &dev() const { return *dev_; }
+	const std::string &path() const { return path_; }
 
 private:
 	std::string path_;

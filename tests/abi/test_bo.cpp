@@ -24,12 +24,12 @@ TEST_F(bo, refuses_sizes_and_flags)
 		{ u64_max - page + 1, 0, E2BIG },
 		{ (1ull << 40) + page, 0, E2BIG },
 		{ 1ull << 40, 0, ENOMEM },
-		{ page, 1, EINVAL },
+		{ page, 2, EINVAL },
 		{ page, u32_max, EINVAL },
 	};
 
 	for (const auto &one : cases) {
-		drm_oac_bo_create create = { one.size, one.flags, 0, 0 };
+		drm_oac_bo_create create = { one.size, one.flags, 0, 0, 0, 0 };
 
 		EXPECT_EQ(dev()(create), one.err) << one.size << ' ' << one.flags;
 		EXPECT_EQ(create.handle, 0u);

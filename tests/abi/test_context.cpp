@@ -12,7 +12,7 @@ class context : public device_test
 TEST_F(context, refuses_flags)
 {
 	for (std::uint32_t flags : { 1u, 0x80000000u, u32_max }) {
-		drm_oac_context_create create = { flags, 0 };
+		drm_oac_context_create create = { flags, 0, 0, 0 };
 
 		EXPECT_EQ(dev()(create), EINVAL) << flags;
 	}

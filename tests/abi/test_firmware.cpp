@@ -81,7 +81,7 @@ TEST_F(firmware, a_refused_image_leaves_the_card_down_and_a_good_one_heals)
 	EXPECT_EQ(dev().info().boot_fail, load.fail);
 	drm_oac_context_create create = {};
 	EXPECT_EQ(dev()(create), EHOSTDOWN);
-	drm_oac_bo_create bo = { page, 0, 0, 0 };
+	drm_oac_bo_create bo = { page, 0, 0, 0, 0, 0 };
 	EXPECT_EQ(dev()(bo), EHOSTDOWN);
 	drm_oac_info_get sensors = {};
 	sensors.topic = DRM_OAC_INFO_SENSORS;

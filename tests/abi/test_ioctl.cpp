@@ -2,8 +2,10 @@
 // Copyright the OAC authors
 //
 // What holds for every ioctl, whatever it does.
-#include "device.hpp"
+#include "layout.hpp"
+#include "matrix.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -15,40 +17,22 @@ using namespace oac::abi;
 class every_ioctl : public device_test
 {
 protected:
-	static constexpr unsigned long requests[] = {
-		DRM_IOCTL_OAC_INFO_GET,
-		DRM_IOCTL_OAC_CONTEXT_CREATE,
-		DRM_IOCTL_OAC_CONTEXT_DESTROY,
-		DRM_IOCTL_OAC_BO_CREATE,
-		DRM_IOCTL_OAC_MAP,
-		DRM_IOCTL_OAC_UNMAP,
-		DRM_IOCTL_OAC_QUEUE_CREATE,
-		DRM_IOCTL_OAC_QUEUE_DESTROY,
-		DRM_IOCTL_OAC_QUEUE_WAIT,
-		DRM_IOCTL_OAC_QUEUE_EVENTFD,
-		DRM_IOCTL_OAC_FIRMWARE_LOAD,
-	};
+	/* Their numbers, from layout.def. */
+	static std::vector<unsigned long> requests()
+	{
+		std::vector<unsigned long> all;
 
-	/* Two pages, the second of which is not there. */
-	struct edge {
-		char *base;
-
-		edge()
-		{
-			base = static_cast<char *>(mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE,
-							MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-			munmap(base + page, page);
-		}
-		~edge() { munmap(base, page); }
-		char *last(std::size_t bytes) const { return base + page - bytes; }
-	};
+		for (const auto &one : ioctls())
+			all.push_back(one.value);
+		return all;
+	}
 };
 
 TEST_F(every_ioctl, bad_pointers_give_efault)
 {
 	const edge memory;
 
-	for (unsigned long request : requests) {
+	for (unsigned long request : requests()) {
 		const std::size_t size = _IOC_SIZE(request);
 
 		EXPECT_EQ(dev().call(request, nullptr), EFAULT) << _IOC_NR(request);
@@ -63,7 +47,7 @@ TEST_F(every_ioctl, struct_at_the_very_end_of_memory_works)
 {
 	const edge memory;
 
-	for (unsigned long request : requests) {
+	for (unsigned long request : requests()) {
 		char *arg = memory.last(_IOC_SIZE(request));
 
 		std::memset(arg, 0, _IOC_SIZE(request));
@@ -76,10 +60,10 @@ TEST_F(every_ioctl, result_that_cannot_be_stored_gives_efault)
 	const edge memory;
 	drm_oac_context_create create = {};
 
-	std::memcpy(memory.base, &create, sizeof(create));
-	ASSERT_EQ(mprotect(memory.base, page, PROT_READ), 0);
-	EXPECT_EQ(dev().call(DRM_IOCTL_OAC_CONTEXT_CREATE, memory.base), EFAULT);
-	ASSERT_EQ(mprotect(memory.base, page, PROT_READ | PROT_WRITE), 0);
+	std::memcpy(memory.base(), &create, sizeof(create));
+	ASSERT_EQ(mprotect(memory.base(), page, PROT_READ), 0);
+	EXPECT_EQ(dev().call(DRM_IOCTL_OAC_CONTEXT_CREATE, memory.base()), EFAULT);
+	ASSERT_EQ(mprotect(memory.base(), page, PROT_READ | PROT_WRITE), 0);
 }
 
 TEST_F(every_ioctl, garbage_breaks_nothing)
@@ -87,7 +71,7 @@ TEST_F(every_ioctl, garbage_breaks_nothing)
 	std::vector<unsigned char> bytes(256);
 
 	for (unsigned fill : { 0x00u, 0x01u, 0x7fu, 0x80u, 0xffu }) {
-		for (unsigned long request : requests) {
+		for (unsigned long request : requests()) {
 			std::memset(bytes.data(), static_cast<int>(fill), bytes.size());
 			dev().call(request, bytes.data());
 		}
@@ -110,9 +94,12 @@ TEST_F(every_ioctl, shorter_struct_means_zeroes)
 TEST_F(every_ioctl, numbers_behind_the_last_are_refused)
 {
 	std::vector<unsigned char> bytes(256);
+	unsigned next = 0;
 
-	EXPECT_EQ(dev().call(DRM_IOWR(DRM_COMMAND_BASE + DRM_OAC_FIRMWARE_LOAD + 1, std::uint64_t),
-			     bytes.data()),
-		  EINVAL);
+	for (unsigned long request : requests())
+		next = std::max<unsigned>(next, _IOC_NR(request) + 1);
+	EXPECT_EQ(dev().call(_IOC(_IOC_READ | _IOC_WRITE, DRM_IOCTL_BASE, next, 8), bytes.data()),
+		  EINVAL)
+		<< "an ioctl that layout.def does not know";
 	EXPECT_EQ(dev().call(DRM_IOWR(DRM_COMMAND_END - 1, std::uint64_t), bytes.data()), EINVAL);
 }

@@ -133,7 +133,7 @@ TEST_F(remove_driver, under_load)
 			drm_oac_context_create create = {};
 
 			while (own(create) == 0) {
-				drm_oac_bo_create bo = { 8 * page, 0, 0, 0 };
+				drm_oac_bo_create bo = { 8 * page, 0, 0, 0, 0, 0 };
 				drm_oac_map map = {};
 				drm_oac_context_destroy destroy = { create.context, 0 };
 				drm_gem_close close = {};

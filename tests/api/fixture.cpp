@@ -101,6 +101,12 @@ std::uint64_t card_test::counter(std::string_view name)
 	return value.value_or(0);
 }
 
+accel::device card_test::open_other() const
+{
+	auto names = card_names();
+	return accel::device(names.size() > 1 ? names[1] : names.at(0));
+}
+
 void queue_test::SetUp()
 {
 	card_test::SetUp();

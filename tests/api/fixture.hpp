@@ -88,6 +88,8 @@ protected:
 	std::uint64_t number(accel_number which);
 	std::string string(accel_string which);
 	std::uint64_t counter(std::string_view name);
+	/// The second card, or with only one that card again.
+	accel::device open_other() const;
 
 	std::optional<accel::device> device_;
 

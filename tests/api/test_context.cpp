@@ -4,6 +4,8 @@
 // Contexts: address spaces of their own, limits, and the order of closing.
 #include "fixture.hpp"
 
+#include <unistd.h>
+
 namespace
 {
 
@@ -86,6 +88,88 @@ TEST_F(context_test, addresses_of_one_mean_nothing_in_another)
 	EXPECT_STREQ(accel_code_text(refused.code), api::text_fault);
 	EXPECT_EQ(memory.buffer().as<std::uint32_t>()[far / 4], 0x11u);
 	EXPECT_DONE(fill(owner, 0x33u));
+}
+
+TEST_F(context_test, usage_counts_what_it_holds_and_spent)
+{
+	accel::context context(device());
+	accel_usage usage = context.usage();
+	EXPECT_EQ(usage.queues, 0u);
+	EXPECT_EQ(usage.maps, 0u);
+	EXPECT_EQ(usage.mapped_bytes, 0u);
+	EXPECT_EQ(usage.commands, 0u);
+	EXPECT_EQ(usage.errors, 0u);
+
+	api::arena memory(device(), context, 64 * api::page);
+	{
+		accel::queue queue(context, 16), broken(context, 16);
+		for (unsigned i = 0; i < 5; i++)
+			EXPECT_DONE(api::run(queue, [&](std::uint32_t tag) {
+				return queue.try_copy(memory.address(),
+						      memory.address() + 32 * api::page,
+						      32 * api::page, tag);
+			}));
+		EXPECT_LT(api::run(broken,
+				   [&](std::uint32_t tag) {
+					   return broken.try_fill(1ull << 46, 8, 1u, tag);
+				   })
+				  .result,
+			  0);
+		usage = context.usage();
+		EXPECT_EQ(usage.queues, 2u);
+		EXPECT_EQ(usage.maps, 1u);
+		EXPECT_EQ(usage.mapped_bytes, 64 * api::page);
+		EXPECT_EQ(usage.commands, 6u);
+		EXPECT_EQ(usage.errors, 1u);
+		EXPECT_GT(usage.copy_ns, 0u);
+	}
+	// Queues that ended count on.
+	const accel_usage after = context.usage();
+	EXPECT_EQ(after.queues, 0u);
+	EXPECT_EQ(after.commands, 6u);
+	EXPECT_EQ(after.errors, 1u);
+	EXPECT_EQ(after.copy_ns, usage.copy_ns);
+	EXPECT_EQ(accel_context_usage(nullptr, &usage), -EINVAL);
+	EXPECT_EQ(accel_context_usage(context.get(), nullptr), -EINVAL);
+}
+
+TEST_F(context_test, clients_of_the_card_include_this_one)
+{
+	const auto mine = [&]() -> std::optional<accel::client> {
+		std::optional<accel::client> sum;
+		for (const accel::client &one : device().clients()) {
+			if (one.pid != getpid())
+				continue;
+			if (!sum)
+				sum.emplace(accel::client{});
+			sum->contexts += one.contexts;
+			sum->queues += one.queues;
+			sum->host_bytes += one.host_bytes;
+			sum->local_bytes += one.local_bytes;
+			sum->commands += one.commands;
+		}
+		return sum;
+	};
+	const auto before = mine();
+	ASSERT_TRUE(before);
+	accel::context context(device());
+	accel::queue queue(context, 4);
+	accel::buffer buffer(device(), 1 << 20);
+	EXPECT_DONE(api::run(queue, [&](std::uint32_t tag) { return queue.try_nop(tag); }));
+	const auto now = mine();
+	ASSERT_TRUE(now);
+	EXPECT_EQ(now->contexts, before->contexts + 1);
+	EXPECT_EQ(now->queues, before->queues + 1);
+	EXPECT_GE(now->host_bytes, before->host_bytes + (1 << 20));
+	EXPECT_EQ(now->commands, before->commands + 1);
+
+	EXPECT_GE(accel_device_clients(device().get(), nullptr, 0), 1);
+	EXPECT_EQ(accel_device_clients(device().get(), nullptr, 1), -EINVAL);
+	accel_client one{};
+	EXPECT_EQ(accel_device_clients(device().get(), &one, -1), -EINVAL);
+	EXPECT_EQ(accel_device_clients(nullptr, &one, 1), -EINVAL);
+	EXPECT_GE(accel_device_clients(device().get(), &one, 1), 1);
+	EXPECT_NE(one.id, 0u);
 }
 
 } // namespace

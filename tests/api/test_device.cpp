@@ -189,12 +189,17 @@ TEST_F(device_test, numbers_are_plausible)
 	within(ACCEL_NUMBER_POWER_LIMIT_MILLIWATTS, 100, 1'000'000);
 	within(ACCEL_NUMBER_FEATURE_INT8, 0, 1);
 	within(ACCEL_NUMBER_FEATURE_FP32, 0, 1);
+	within(ACCEL_NUMBER_LOCAL_MEMORY_FREE_BYTES, 0, number(ACCEL_NUMBER_LOCAL_MEMORY_BYTES));
+	within(ACCEL_NUMBER_FEATURE_USER_SUBMIT, 0, 1);
+	within(ACCEL_NUMBER_FEATURE_WRAP, 0, 1);
+	within(ACCEL_NUMBER_FEATURE_SYNC, 0, 1);
+	within(ACCEL_NUMBER_FEATURE_PEER, 0, 1);
 	if (auto node = device().number(ACCEL_NUMBER_NUMA_NODE)) {
 		EXPECT_LT(*node, 1024u);
 	}
 
 	std::uint64_t value = 77;
-	EXPECT_NE(accel_device_number(device().get(), static_cast<accel_number>(15), &value), 0);
+	EXPECT_NE(accel_device_number(device().get(), static_cast<accel_number>(20), &value), 0);
 	EXPECT_EQ(value, 77u);
 	EXPECT_EQ(accel_device_number(nullptr, ACCEL_NUMBER_ENGINES, &value), -EINVAL);
 	EXPECT_EQ(accel_device_number(device().get(), ACCEL_NUMBER_ENGINES, nullptr), -EINVAL);

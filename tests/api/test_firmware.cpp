@@ -7,6 +7,8 @@
 
 #include <cstring>
 
+#include <unistd.h>
+
 namespace
 {
 
@@ -105,10 +107,23 @@ TEST_F(firmware_test, arguments_are_checked)
 	EXPECT_EQ(string(ACCEL_STRING_STATE), "running");
 }
 
+TEST_F(firmware_test, no_time_is_no_boot)
+{
+	const std::uint64_t boots = counter("boots");
+	EXPECT_EQ(accel_firmware_load(device().get(), api::good_firmware().data(),
+				      api::good_firmware().size(), 0),
+		  -ETIMEDOUT);
+	EXPECT_EQ(string(ACCEL_STRING_STATE), "running");
+	EXPECT_EQ(counter("boots"), boots);
+}
+
 TEST_F(firmware_test, open_contexts_forbid_it)
 {
 	accel::context context(device());
 	EXPECT_EQ(load(api::good_firmware()), -EBUSY);
+	EXPECT_NE(std::string_view(accel_error_text()).find(std::to_string(getpid())),
+		  std::string_view::npos)
+		<< accel_error_text();
 	EXPECT_EQ(string(ACCEL_STRING_STATE), "running");
 	accel::queue queue(context);
 	EXPECT_DONE(api::run(queue, [&](std::uint32_t tag) { return queue.try_nop(tag); }));

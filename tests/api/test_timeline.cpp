@@ -145,4 +145,101 @@ TEST_F(timeline_test, many_live_at_once)
 		ASSERT_EQ(all[i].value(), i + 1);
 }
 
+TEST_F(timeline_test, another_context_needs_a_share)
+{
+	accel::timeline timeline(context());
+	accel::context other(device());
+	accel::queue second(other, 16);
+	EXPECT_EQ(second.try_signal(timeline, 1, 1), -EINVAL);
+	EXPECT_NE(std::string_view(accel_error_text()).find("accel_timeline_share"),
+		  std::string_view::npos);
+	timeline.share(other);
+	timeline.share(other);
+	timeline.share(context());
+	EXPECT_DONE(api::run(second, [&](auto tag) { return second.try_signal(timeline, 3, tag); }));
+	EXPECT_EQ(timeline.value(), 3u);
+	EXPECT_DONE(api::run(queue(), [&](auto tag) { return queue().try_wait(timeline, 3, tag); }));
+	EXPECT_EQ(accel_timeline_share(nullptr, other.get()), -EINVAL);
+	EXPECT_EQ(accel_timeline_share(timeline.get(), nullptr), -EINVAL);
+}
+
+TEST_F(timeline_test, a_share_keeps_its_context)
+{
+	accel::context other(device());
+	{
+		accel::timeline timeline(context());
+		timeline.share(other);
+		EXPECT_EQ(other.close(), -EBUSY);
+	}
+	EXPECT_EQ(other.close(), 0) << accel_error_text();
+}
+
+TEST_F(timeline_test, cards_wait_for_each_other)
+{
+	accel::device far_card = open_other();
+	accel::context there(far_card);
+	accel::queue far(there, 64);
+	accel::timeline ping(context()), pong(there);
+	ping.share(there);
+	pong.share(context());
+	const std::uint64_t rounds = scaled(200);
+
+	for (std::uint64_t i = 1; i <= rounds; i++) {
+		ASSERT_EQ(far.try_wait(ping, i, 1), 0);
+		ASSERT_EQ(far.try_signal(pong, i, 2), 0);
+		ASSERT_EQ(far.submit(), 0);
+		ASSERT_EQ(pong.value(), i - 1);
+		ASSERT_EQ(queue().try_signal(ping, i, 1), 0);
+		ASSERT_EQ(queue().try_wait(pong, i, 2), 0);
+		ASSERT_EQ(queue().submit(), 0);
+		for (const auto &done : api::collect(queue(), 2))
+			ASSERT_EQ(done.result, 0);
+		for (const auto &done : api::collect(far, 2))
+			ASSERT_EQ(done.result, 0);
+	}
+	EXPECT_EQ(ping.value(), rounds);
+	EXPECT_EQ(pong.value(), rounds);
+	EXPECT_EQ(far_card.close(), -EBUSY);
+}
+
+TEST_F(timeline_test, queues_of_all_cards_wake_the_host)
+{
+	accel::device far_card = open_other();
+	accel::context there(far_card);
+	accel::queue far(there, 16);
+	accel::timeline timeline(context()), gate(there);
+	timeline.share(there);
+	for (std::uint64_t i = 1; i <= scaled(100); i += 2) {
+		ASSERT_EQ(far.try_wait(gate, i, 1), 0);
+		ASSERT_EQ(far.try_signal(timeline, i, 2), 0);
+		ASSERT_EQ(far.submit(), 0);
+		std::thread opener([&] { EXPECT_EQ(gate.signal(i), 0); });
+		ASSERT_EQ(timeline.wait(i), 0) << accel_error_text();
+		opener.join();
+		api::collect(far, 2);
+		ASSERT_EQ(queue().try_signal(timeline, i + 1, 1), 0);
+		ASSERT_EQ(queue().submit(), 0);
+		ASSERT_EQ(timeline.wait(i + 1), 0) << accel_error_text();
+		api::collect(queue(), 1);
+	}
+}
+
+TEST_F(timeline_test, a_share_reaches_hosts_that_wait_already)
+{
+	accel::device far_card = open_other();
+	for (unsigned round = 0; round < 20; round++) {
+		accel::context there(far_card);
+		accel::queue far(there, 16);
+		accel::timeline timeline(context());
+		std::thread host([&] {
+			EXPECT_EQ(timeline.wait(1, 20s), 0) << accel_error_text();
+		});
+		timeline.share(there);
+		EXPECT_EQ(far.try_signal(timeline, 1, 1), 0);
+		EXPECT_EQ(far.submit(), 0);
+		host.join();
+		api::collect(far, 1);
+	}
+}
+
 } // namespace

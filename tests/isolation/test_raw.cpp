@@ -33,6 +33,9 @@ protected:
 			GTEST_SKIP() << "needs the kernel driver; this card is "
 				     << string(ACCEL_STRING_NAME);
 		node_ = string(ACCEL_STRING_NODE);
+		if (!(raw_client(node_).features() & DRM_OAC_FEATURE_USER_SUBMIT))
+			GTEST_SKIP() << "the driver gives out no doorbells here "
+					"(DRM_OAC_FEATURE_USER_SUBMIT)";
 	}
 
 	/// The queue stops with an error, and says which.

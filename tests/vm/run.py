@@ -47,10 +47,10 @@ ENDING_S = 5
 HOST_PROGRAMS = ("dash", "kmod", "lspci", "sensors", "perl")
 KMOD_NAMES = ("modprobe", "insmod", "rmmod", "lsmod", "modinfo")
 HOST_FILES = ("/usr/share/misc/pci.ids", "/etc/sensors3.conf")
-BUILT_TESTS = ("test_api", "test_abi", "test_isolation", "test_fail_nth",
-               "digits")
+BUILT_TESTS = ("test_api", "test_abi", "test_isolation", "test_stress",
+               "test_fail_nth", "digits")
 BUILT_TOOLS = ("accelctl", "accel-exporter")
-TEST_DATA = ("digits.csv.gz",)
+TEST_DATA = ("digits.csv.gz", "layout.golden")
 FIRMWARE = ("firmware/*.bin", "firmware/*.fw", "firmware/*.img",
             "firmware/*.oacfw")
 FIRMWARE_DIR = "lib/firmware/oac"
@@ -349,6 +349,7 @@ def card_options(args, scratch):
 def guest_options(args, kernel, scratch):
     """The machine without its cards and serial ports."""
     words = kernel.words + [f"SUITE={args.suite}", f"CARDS={args.cards}"]
+    words += args.append.split()
     if args.shell:
         words.append("DEBUG_SHELL=1")
     return ["-accel", "tcg", "-machine", "q35,memory-backend=m0",
@@ -492,7 +493,7 @@ def build_initramfs(args, kernel, scratch):
 
 def save_log(args, results, scratch):
     """Results, console and the others' words, in one file."""
-    log = args.build_dir / "vm" / f"{args.kernel}-{args.suite}.log"
+    log = args.build_dir / "vm" / f"{args.name or args.kernel + '-' + args.suite}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "w", encoding="utf-8") as out:
         out.write("== results\n" + "\n".join(results.lines) +
@@ -541,6 +542,12 @@ def parse_arguments():
                         help="for the guest's whole life (default: 900); the "
                         f"debug kernel gets {DEBUG_SLOW} times as much")
     parser.add_argument("--memory", default="2G", metavar="SIZE")
+    parser.add_argument("--append", default="", metavar="WORDS",
+                        help="more words for the kernel: its own parameters, "
+                             "oac.NAME=VALUE for the module, NAME=VALUE for the "
+                             "suite's environment")
+    parser.add_argument("--name", metavar="NAME",
+                        help="of the log (default: KERNEL-SUITE)")
     parser.add_argument("--module", type=pathlib.Path, metavar="FILE",
                         help="use this oac.ko instead of building one")
     parser.add_argument("--shell", action="store_true",

@@ -65,6 +65,9 @@ static void add_serve(CLI::App &app, serve_options &o, log_level &level)
 			"shared: memory that the card looks at; trapped: a message each, as QEMU needs")
 		->check(CLI::IsMember({ "shared", "trapped" }))
 		->default_str("shared");
+	serve_command->add_flag_callback(
+		"--no-user-submission", [&o] { o.user_submission = false; },
+		"Do not promise that doorbell pages are apart: a driver then gives none to a process");
 	serve_command
 		->add_option(
 			"--flash", o.flash,

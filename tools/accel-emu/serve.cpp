@@ -76,6 +76,7 @@ static oac::emu::card_config make_config(const serve_options &options)
 	oac::emu::card_config config;
 	config.lmem_size = options.lmem_mib << 20;
 	config.shared_doorbells = options.shared_doorbells;
+	config.isolated_doorbells = options.user_submission;
 	if (options.trust.empty()) {
 		std::ranges::copy(oac::emu::dev_firmware_key(), config.trusted_key.begin());
 	} else {

@@ -12,6 +12,7 @@ struct serve_options {
 	unsigned cards = 1;
 	std::uint64_t lmem_mib = 256;
 	bool shared_doorbells = true;
+	bool user_submission = true;
 	std::string flash = "default";	/* "none", "default" or a file */
 	std::string trust;		/* a file; empty: the development key */
 	unsigned poll_us = 20;

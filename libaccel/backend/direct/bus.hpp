@@ -35,6 +35,9 @@ public:
 	virtual int doorbell_write(std::uint64_t offset, std::uint64_t value,
 				   unsigned width) noexcept = 0;
 
+	/* Local memory as BAR2 shows it, in this process; empty: it cannot be mapped. */
+	virtual std::span<std::byte> local_memory() noexcept = 0;
+
 	/* All size bytes of a memory file at a bus address, for the card to read and write. */
 	virtual void dma_map(int fd, std::uint64_t size, std::uint64_t address) = 0;
 	/* When this returns the card touches the memory no more. */

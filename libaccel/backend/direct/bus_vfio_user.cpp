@@ -74,6 +74,7 @@ bus_vfio_user::bus_vfio_user(unique_fd socket, const std::string &name, std::int
 	if (look_at_region(VFIO_USER_REGION_BAR0 + OAC_BAR_REGS).size < OAC_BAR_REGS_SIZE)
 		not_a_card("its BAR0 is too small");
 	doorbells_ = look_at_region(VFIO_USER_REGION_BAR0 + OAC_BAR_DOORBELL);
+	local_memory_ = look_at_region(VFIO_USER_REGION_BAR0 + OAC_BAR_LMEM);
 	vectors_ = look_at_vectors();
 }
 
@@ -138,8 +139,10 @@ bus_vfio_user::region bus_vfio_user::look_at_region(std::uint32_t index)
 		return found;
 	void *start = mmap(nullptr, info.size, PROT_READ | PROT_WRITE, MAP_SHARED,
 			   reply.fds[0].get(), static_cast<off_t>(info.offset));
-	if (start != MAP_FAILED)
+	if (start != MAP_FAILED) {
 		found.memory = mapping(start, info.size);
+		madvise(start, info.size, MADV_DONTFORK);
+	}
 	return found;
 }
 
@@ -151,8 +154,8 @@ unsigned bus_vfio_user::look_at_vectors()
 	const auto reply = client_.request(VFIO_USER_DEVICE_GET_IRQ_INFO, bytes_of(info), {}, {},
 					   sizeof(info));
 	info = part_of<vfio_user_irq_info>(reply.payload);
-	if (!(info.flags & VFIO_USER_IRQ_EVENTFD) || info.count < 2)
-		not_a_card("it has fewer than 2 interrupt vectors");
+	if (!(info.flags & VFIO_USER_IRQ_EVENTFD) || info.count < 1)
+		not_a_card("it has no interrupt vector");
 	return std::min(info.count, std::uint32_t{ OAC_MSIX_VECTORS });
 }
 
@@ -205,6 +208,11 @@ int bus_vfio_user::doorbell_write(std::uint64_t offset, std::uint64_t value,
 	} const message{ { offset, VFIO_USER_REGION_BAR0 + OAC_BAR_DOORBELL, width }, value };
 	return client_.post(VFIO_USER_REGION_WRITE,
 			    bytes_of(message).first(sizeof(message.access) + width));
+}
+
+std::span<std::byte> bus_vfio_user::local_memory() noexcept
+{
+	return { local_memory_.memory.data(), local_memory_.memory.size() };
 }
 
 void bus_vfio_user::dma_map(int fd, std::uint64_t size, std::uint64_t address)

@@ -2,7 +2,7 @@
 // Copyright the OAC authors
 //
 // The bus to a card that speaks vfio-user: finds its regions and interrupts, and turns accesses into
-// messages. BAR4 is mapped where the server gives it out whole.
+// messages. BAR2 and BAR4 are mapped where the server gives them out whole.
 #pragma once
 
 #include <string>
@@ -25,6 +25,7 @@ public:
 	std::uint64_t doorbells_size() const noexcept override;
 	int doorbell_write(std::uint64_t offset, std::uint64_t value,
 			   unsigned width) noexcept override;
+	std::span<std::byte> local_memory() noexcept override;
 	void dma_map(int fd, std::uint64_t size, std::uint64_t address) override;
 	void dma_unmap(std::uint64_t address, std::uint64_t size) override;
 	unsigned vectors() const noexcept override;
@@ -52,6 +53,7 @@ private:
 	std::string name_;
 	vfio_user_client client_;
 	region doorbells_;
+	region local_memory_;
 	unsigned vectors_ = 0;
 };
 

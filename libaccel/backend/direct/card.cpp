@@ -10,6 +10,8 @@
 #include <cstring>
 #include <ctime>
 
+#include <unistd.h>
+
 #include <hw/oac_firmware.h>
 #include <hw/oac_regs.h>
 
@@ -54,7 +56,8 @@ card::card(std::string name, std::string node, std::unique_ptr<bus> on,
 	: name_(std::move(name)), node_(std::move(node)), emulated_(std::move(emulated)),
 	  bus_(std::move(on)), addresses_(*bus_), interrupts_(*bus_),
 	  admin_(addresses_, interrupts_.admin_fd(), name_,
-		 [this](std::uint32_t tail) { ring_admin(tail); })
+		 [this](std::uint32_t tail) { ring_admin(tail); }),
+	  local_(name_, bus_->local_memory())
 {
 	check_card(*bus_, name_);
 	const std::uint32_t capabilities = bus_->read32(OAC_REG_CAP);
@@ -160,7 +163,8 @@ void card::firmware_load(std::span<const std::byte> image, std::int64_t deadline
 	const std::lock_guard lock(life_mutex_);
 	if (contexts_.count() > 0)
 		throw failure(EBUSY, "card " + name_ + ": " + std::to_string(contexts_.count()) +
-					     " contexts are open; destroy them first");
+					     " contexts are open in process " +
+					     std::to_string(getpid()) + "; destroy them first");
 	admin_.disable();
 	is_running_ = false;
 	boot_text_ = "it was stopped to load another";
@@ -190,6 +194,8 @@ device_info card::info()
 	info.node = node_;
 	info.contexts = contexts_.count();
 	info.queues = queues_.count();
+	info.lmem_free = info.lmem_size - std::min(info.lmem_size, local_.used());
+	info.has_user_submit = true;
 	if (!is_running_)
 		return info;
 	const auto *model = reinterpret_cast<const char *>(identity_.model);
@@ -212,7 +218,24 @@ std::unique_ptr<host_memory> card::allocate(std::size_t size)
 	return std::make_unique<host_memory>(addresses_, size);
 }
 
-std::uint32_t card::context_create()
+std::unique_ptr<host_memory> card::import(int file)
+{
+	return std::make_unique<host_memory>(addresses_, host_memory::imported{ file });
+}
+
+std::unique_ptr<local_memory> card::allocate_local(std::size_t size)
+{
+	const std::lock_guard lock(life_mutex_);
+	require_firmware();
+	auto memory = std::make_unique<local_memory>(local_, size);
+	oac_admin_cmd cmd = command(OAC_ADMIN_SCRUB);
+	cmd.arg.scrub.offset = memory->offset();
+	cmd.arg.scrub.length = size;
+	admin_.run("zero local memory", cmd, {}, {});
+	return memory;
+}
+
+std::uint32_t card::context_create(std::uint32_t group)
 {
 	const std::lock_guard lock(life_mutex_);
 	require_firmware();
@@ -222,8 +245,12 @@ std::uint32_t card::context_create()
 					      std::to_string(identity_.max_contexts) +
 					      " contexts are in use; destroy one");
 	try {
-		admin_.run("create a context", command(OAC_ADMIN_CONTEXT_CREATE, *context), {}, {});
+		spent_[*context] = {};
+		oac_admin_cmd cmd = command(OAC_ADMIN_CONTEXT_CREATE, *context);
+		cmd.arg.context_create.group = group;
+		admin_.run("create a context", cmd, {}, {});
 	} catch (...) {
+		spent_.erase(*context);
 		contexts_.give(*context);
 		throw;
 	}
@@ -233,6 +260,7 @@ std::uint32_t card::context_create()
 void card::context_destroy(std::uint32_t context) noexcept
 {
 	const std::lock_guard lock(life_mutex_);
+	forget_usage(context);
 	try {
 		admin_.run("destroy a context", command(OAC_ADMIN_CONTEXT_DESTROY, context), {},
 			   {});
@@ -244,11 +272,11 @@ void card::context_destroy(std::uint32_t context) noexcept
 	}
 }
 
-void card::map(std::uint32_t context, std::uint64_t bus_address, std::size_t size, std::uint64_t va,
+void card::map(std::uint32_t context, std::uint64_t target, std::size_t size, std::uint64_t va,
 	       std::uint32_t flags)
 {
 	oac_segment segment{};
-	segment.target = bus_address;
+	segment.target = target;
 	segment.length = size;
 	oac_admin_cmd cmd = command(OAC_ADMIN_MAP, context);
 	cmd.arg.map.va = va;

@@ -26,6 +26,7 @@
 #include "host_memory.hpp"
 #include "id_pool.hpp"
 #include "interrupts.hpp"
+#include "local_memory.hpp"
 
 namespace accel::direct
 {
@@ -53,11 +54,17 @@ public:
 
 	device_info info();
 	std::unique_ptr<host_memory> allocate(std::size_t size);
+	std::unique_ptr<host_memory> import(int file);
+	std::unique_ptr<local_memory> allocate_local(std::size_t size);
 
-	std::uint32_t context_create();
+	/* group: clients that share the card, see oac_admin_context_create. */
+	std::uint32_t next_group() noexcept { return groups_.fetch_add(1) + 1; }
+	std::uint32_t context_create(std::uint32_t group);
 	void context_destroy(std::uint32_t context) noexcept;
-	void map(std::uint32_t context, std::uint64_t bus_address, std::size_t size,
-		 std::uint64_t va, std::uint32_t flags);
+	usage_reading context_usage(std::uint32_t context);
+	/* target: a bus address, or with OAC_MAP_LOCAL an offset in local memory. */
+	void map(std::uint32_t context, std::uint64_t target, std::size_t size, std::uint64_t va,
+		 std::uint32_t flags);
 	void unmap(std::uint32_t context, std::uint64_t va, std::size_t size);
 
 	queue_port queue_create(std::uint32_t context, const queue_rings &rings);
@@ -68,9 +75,14 @@ public:
 		       queue_progress *progress) noexcept;
 	int queue_event_fd(std::uint32_t queue);
 
+	/* This process. */
+	client_reading client();
 	telemetry_reading telemetry();
 	std::size_t events(std::uint64_t from, std::span<event_reading> events);
 	void firmware_load(std::span<const std::byte> image, std::int64_t deadline);
+
+	/* Of buffers of the API; kept by the handles. */
+	std::atomic<std::uint64_t> host_bytes{ 0 };
 
 private:
 	struct queue_record;
@@ -85,6 +97,10 @@ private:
 	std::byte *doorbell_page(std::uint32_t queue, queue_record &record);
 	std::shared_ptr<queue_record> find(std::uint32_t queue);
 	queue_progress read_progress(std::uint32_t queue) const noexcept;
+	usage_reading read_usage(std::uint32_t queue, queue_record &record) const noexcept;
+	usage_reading live_usage(std::uint32_t context) noexcept;
+	void add_ended(std::uint32_t queue) noexcept;
+	void forget_usage(std::uint32_t context) noexcept;
 	bool wait_for_event(int event_fd, std::int64_t deadline) noexcept;
 	std::uint64_t read_log(std::uint32_t page, std::uint64_t start, std::span<std::byte> to);
 
@@ -97,6 +113,9 @@ private:
 	std::uint32_t doorbell_pages_ = 0;
 	bool is_shared_ = false;	/* doorbells are mapped and polled */
 	admin_queue admin_;
+	local_pool local_;
+
+	std::atomic<std::uint32_t> groups_{ 0 };
 
 	std::mutex life_mutex_;		/* guards all below but what table_mutex_ does */
 	oac_identify identity_{};	/* of the firmware that runs */
@@ -105,6 +124,8 @@ private:
 	id_pool contexts_;
 	id_pool queues_;
 	std::unique_ptr<host_memory> progress_;	/* struct oac_progress, one per queue id */
+	std::map<std::uint32_t, usage_reading> spent_;	/* by ended queues of each context */
+	usage_reading spent_before_;			/* by ended contexts */
 
 	std::mutex table_mutex_;	/* guards table_ */
 	std::map<std::uint32_t, std::shared_ptr<queue_record>> table_;

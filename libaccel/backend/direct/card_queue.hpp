@@ -22,13 +22,18 @@ struct alignas(64) trapped_page {
 };
 
 struct card::queue_record {
-	explicit queue_record(interrupts &from) : owner(from), line(from.take()) {}
+	queue_record(interrupts &from, std::uint32_t in)
+		: owner(from), line(from.take()), context(in)
+	{
+	}
 	queue_record(const queue_record &) = delete;
 	queue_record &operator=(const queue_record &) = delete;
 	~queue_record() { owner.give(line); }
 
 	interrupts &owner;
 	interrupts::line line;
+	std::uint32_t context;
+	std::uint64_t commands = 0;	/* completed, as of the last look at the 32-bit count */
 	std::unique_ptr<trapped_page> page;	/* only where doorbells are trapped */
 };
 

@@ -45,7 +45,7 @@ queue_port card::queue_create(std::uint32_t context, const queue_rings &rings)
 {
 	const std::lock_guard lock(life_mutex_);
 	require_firmware();
-	auto record = std::make_shared<queue_record>(interrupts_);
+	auto record = std::make_shared<queue_record>(interrupts_, context);
 	const auto queue = queues_.take();
 	if (!queue)
 		throw failure(ENOSPC, "card " + name_ + ": all " + std::to_string(queues_.count()) +
@@ -88,6 +88,7 @@ void card::queue_destroy(std::uint32_t queue) noexcept
 		cmd.opcode = OAC_ADMIN_QUEUE_DESTROY;
 		cmd.arg.queue_destroy.queue_id = static_cast<std::uint16_t>(queue);
 		admin_.run("destroy a queue", cmd, {}, {});
+		add_ended(queue);
 		queues_.give(queue);
 	} catch (const std::exception &) {
 		/* Lost, and with it the queue. If the card only refused, the id stays in use. */

@@ -111,11 +111,14 @@ std::shared_ptr<card> start_at_socket(const std::string &name)
 		auto bus = std::make_unique<bus_vfio_user>(std::move(socket), name,
 							   MESSAGE_TIMEOUT_NS);
 		return std::make_shared<card>(name, path, std::move(bus), nullptr);
-	} catch (const std::system_error &error) {
+	} catch (const refusal &error) {
 		if (error.code().value() != EBUSY)
 			throw;
-		throw failure(EBUSY,
-			      "card " + name + ": another process uses it; wait or end that");
+		const std::string holder =
+			error.holder() > 0 ? "process " + std::to_string(error.holder()) :
+					     "another process";
+		throw failure(EBUSY, "card " + name + ": " + holder +
+					     " uses it; wait or end that process");
 	}
 }
 

@@ -6,9 +6,11 @@
 #include "backend.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
 
+#include <hw/oac_admin.h>
 #include <hw/oac_regs.h>
 
 #include "card_registry.hpp"
@@ -23,7 +25,10 @@ namespace
 class device final : public backend
 {
 public:
-	explicit device(std::shared_ptr<card> opened) : card_(std::move(opened)) {}
+	explicit device(std::shared_ptr<card> opened)
+		: card_(std::move(opened)), group_(card_->next_group())
+	{
+	}
 	const char *kind() const noexcept override { return "direct"; }
 	const std::string &name() const noexcept override { return card_->name(); }
 	device_info info() override
@@ -32,28 +37,68 @@ public:
 	}
 	std::uint32_t context_create() override
 	{
-		return watched([&] { return card_->context_create(); });
+		return watched([&] { return card_->context_create(group_); });
 	}
 	void context_destroy(std::uint32_t context) noexcept override
 	{
 		card_->context_destroy(context);
 	}
+	usage_reading context_usage(std::uint32_t context) override
+	{
+		return watched([&] { return card_->context_usage(context); });
+	}
 	buffer_memory buffer_alloc(std::size_t size) override
 	{
-		auto memory = watched([&] { return card_->allocate(size); });
-		host_memory *owned = memory.release();	/* until buffer_free() */
-		return { owned->data(), owned->size(), reinterpret_cast<std::uintptr_t>(owned) };
+		auto memory = std::make_unique<owned_memory>();
+		memory->host = watched([&] { return card_->allocate(size); });
+		memory->counted = size;
+		card_->host_bytes.fetch_add(size);
+		return hand_out(std::move(memory));
+	}
+	buffer_memory buffer_alloc_local(std::size_t size) override
+	{
+		auto memory = std::make_unique<owned_memory>();
+		memory->local = watched([&] { return card_->allocate_local(size); });
+		return hand_out(std::move(memory));
+	}
+	buffer_memory buffer_wrap(void *, std::size_t, bool) override
+	{
+		throw failure(EOPNOTSUPP,
+			      "card " + name() +
+				      ": only the kernel driver can pin the memory of a program; "
+				      "copy it into a buffer, or use accel_buffer_import() on a "
+				      "memory file");
+	}
+	int buffer_export(const buffer_memory &memory) override
+	{
+		if (!owned_by(memory).host)
+			throw failure(EOPNOTSUPP,
+				      "card " + name() +
+					      ": without the kernel driver its local memory cannot "
+					      "be exported; use a host buffer, or accel_stage to "
+					      "copy between cards");
+		return owned_by(memory).host->export_file();
+	}
+	buffer_memory buffer_import(int fd) override
+	{
+		auto memory = std::make_unique<owned_memory>();
+		memory->host = watched([&] { return card_->import(fd); });
+		return hand_out(std::move(memory));
 	}
 	void buffer_free(const buffer_memory &memory) noexcept override
 	{
-		const std::unique_ptr<host_memory> freed(&owned_by(memory));
+		const std::unique_ptr<owned_memory> freed(&owned_by(memory));
+		card_->host_bytes.fetch_sub(freed->counted);
 	}
 	void map(std::uint32_t context, const buffer_memory &memory, std::size_t offset,
 		 std::size_t size, std::uint64_t va, std::uint32_t flags) override
 	{
+		const owned_memory &owned = owned_by(memory);
+		const std::uint64_t start = owned.local ? owned.local->offset() :
+							  owned.host->bus_address();
 		watched([&] {
-			card_->map(context, owned_by(memory).bus_address() + offset, size, va,
-				   flags);
+			card_->map(context, start + offset, size, va,
+				   owned.local ? flags | OAC_MAP_LOCAL : flags);
 		});
 	}
 	void unmap(std::uint32_t context, std::uint64_t va, std::size_t size) override
@@ -79,6 +124,17 @@ public:
 		return told(card_->queue_wait(queue, seen, deadline, progress));
 	}
 	int queue_event_fd(std::uint32_t queue) override { return card_->queue_event_fd(queue); }
+	void queue_fence(std::uint32_t, std::uint32_t, int, std::uint64_t) override { no_fences(); }
+	int queue_sync_file(std::uint32_t, std::uint32_t) override { no_fences(); }
+	int sync_file_of(int, std::uint64_t) override { no_fences(); }
+	void follow_sync_file(const buffer_memory &, std::size_t, std::uint64_t, int) override
+	{
+		no_fences();
+	}
+	std::vector<client_reading> clients() override
+	{
+		return { watched([&] { return card_->client(); }) };
+	}
 	telemetry_reading telemetry() override
 	{
 		return watched([&] { return card_->telemetry(); });
@@ -99,9 +155,30 @@ public:
 	}
 
 private:
-	static host_memory &owned_by(const buffer_memory &memory) noexcept
+	/* What a buffer is made of: one of the two. */
+	struct owned_memory {
+		std::unique_ptr<host_memory> host;
+		std::unique_ptr<local_memory> local;
+		std::size_t counted = 0;	/* in host_bytes of the card */
+	};
+	static owned_memory &owned_by(const buffer_memory &memory) noexcept
 	{
-		return *reinterpret_cast<host_memory *>(memory.handle);
+		return *reinterpret_cast<owned_memory *>(memory.handle);
+	}
+	/* Until buffer_free(). */
+	static buffer_memory hand_out(std::unique_ptr<owned_memory> memory) noexcept
+	{
+		buffer_memory out;
+		out.host = memory->local ? memory->local->data() : memory->host->data();
+		out.size = memory->local ? memory->local->size() : memory->host->size();
+		out.handle = reinterpret_cast<std::uintptr_t>(memory.release());
+		return out;
+	}
+	[[noreturn]] void no_fences() const
+	{
+		throw failure(EOPNOTSUPP, "card " + name() +
+						  ": fences of the kernel need the kernel driver; "
+						  "use timelines, and accel_queue_fd() to poll");
 	}
 	/* Lost is lost for each handle of the card, as soon as it touches it. */
 	int told(int result) noexcept
@@ -123,6 +200,7 @@ private:
 	}
 
 	std::shared_ptr<card> card_;
+	std::uint32_t group_;	/* contexts of one handle share the card as one client */
 };
 
 } // namespace

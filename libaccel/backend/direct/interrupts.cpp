@@ -37,6 +37,10 @@ void drain(int event_fd)
 interrupts::interrupts(bus &on) : bus_(on), vectors_(on.vectors())
 {
 	connect(0);
+	if (!is_single())
+		return;
+	admin_event_ = make_event();
+	start();
 }
 
 interrupts::~interrupts()
@@ -44,6 +48,7 @@ interrupts::~interrupts()
 	{
 		const std::lock_guard lock(mutex_);
 		shared_.clear();
+		admin_event_ = unique_fd();
 	}
 	stop();
 }
@@ -80,13 +85,18 @@ interrupts::line interrupts::take_shared()
 	const auto last = static_cast<unsigned>(vectors_.size() - 1);
 	connect(last);
 	shared_.push_back(make_event());
-	if (!fan_out_.joinable()) {
-		stop_event_ = make_event();
-		const int event_fd = vectors_[last].event.get();
-		const int stop_fd = stop_event_.get();
-		fan_out_ = std::thread([this, event_fd, stop_fd] { pass_on(event_fd, stop_fd); });
-	}
+	if (!fan_out_.joinable())
+		start();
 	return { last, shared_.back().get() };
+}
+
+/* The thread that passes on. */
+void interrupts::start()
+{
+	stop_event_ = make_event();
+	const int event_fd = vectors_.back().event.get();
+	const int stop_fd = stop_event_.get();
+	fan_out_ = std::thread([this, event_fd, stop_fd] { pass_on(event_fd, stop_fd); });
 }
 
 void interrupts::give(const line &taken) noexcept
@@ -117,6 +127,8 @@ void interrupts::pass_on(int event_fd, int stop_fd)
 			return;
 		drain(event_fd);
 		const std::lock_guard lock(mutex_);
+		if (admin_event_.is_open())
+			eventfd_write(admin_event_.get(), 1);
 		for (const unique_fd &event : shared_)
 			eventfd_write(event.get(), 1);
 	}
@@ -129,7 +141,7 @@ void interrupts::stop() noexcept
 	unique_fd stop_event;	/* open for as long as the thread polls it */
 	{
 		const std::lock_guard lock(mutex_);
-		if (!fan_out_.joinable() || !shared_.empty())
+		if (!fan_out_.joinable() || !shared_.empty() || admin_event_.is_open())
 			return;
 		eventfd_write(stop_event_.get(), 1);
 		stop_event = std::move(stop_event_);

@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
+#include <string_view>
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -39,6 +41,27 @@ void take_fds(msghdr &header, std::vector<unique_fd> *to)
 				to->push_back(std::move(owned));
 		}
 	}
+}
+
+/*
+ * The number of {"holder": PID} behind the header of an error reply; 0: it says nothing of the kind.
+ * A server of another make may put anything there.
+ */
+std::int32_t holder_in(std::span<const std::byte> payload)
+{
+	constexpr std::string_view KEY = "\"holder\"";
+	const std::string_view text(reinterpret_cast<const char *>(payload.data()), payload.size());
+	const std::size_t key = text.find(KEY);
+	if (key == text.npos)
+		return 0;
+	const std::size_t start = text.find_first_not_of(": ", key + KEY.size());
+	std::int32_t holder = 0;
+	if (start == text.npos ||
+	    std::from_chars(text.data() + start, text.data() + text.size(), holder).ec !=
+		    std::errc() ||
+	    holder < 0)
+		return 0;
+	return holder;
 }
 
 } // namespace
@@ -94,8 +117,10 @@ void vfio_user_client::check_reply(const incoming &got, const vfio_user_header &
 	if (got.header.flags & VFIO_USER_FLAG_ERROR) {
 		const auto error = got.header.error;
 		const int code = error > 0 && error <= ERRNO_MAX ? static_cast<int>(error) : EPROTO;
-		throw failure(code, "card " + name_ + ": it refused command " +
-					    std::to_string(asked.cmd) + ": " + errno_text(code));
+		throw refusal(code,
+			      "card " + name_ + ": it refused command " +
+				      std::to_string(asked.cmd) + ": " + errno_text(code),
+			      holder_in(got.body.payload));
 	}
 	if (got.body.payload.size() < reply_min)
 		broken(EPROTO,

@@ -18,10 +18,25 @@
 
 #include <vfio_user/vfio_user.h>
 
+#include "error.hpp"
 #include "unique_fd.hpp"
 
 namespace accel::direct
 {
+
+/* The server said no; holder: the process that has the card, where it told, else 0. */
+class refusal : public failure
+{
+public:
+	refusal(int code, std::string text, std::int32_t holder)
+		: failure(code, std::move(text)), holder_(holder)
+	{
+	}
+	std::int32_t holder() const noexcept { return holder_; }
+
+private:
+	std::int32_t holder_;
+};
 
 class vfio_user_client
 {
@@ -37,7 +52,7 @@ public:
 	/*
 	 * Sends a command (fixed part, data, descriptors) and waits for the reply, whose payload
 	 * must have at least reply_min bytes. One at a time; others wait. Throws ENODEV, ETIMEDOUT
-	 * (and the connection is over), or what an error reply carries.
+	 * (and the connection is over), or a refusal with what an error reply carries.
 	 */
 	reply request(std::uint16_t command, std::span<const std::byte> fixed,
 		      std::span<const std::byte> data, std::span<const int> fds,

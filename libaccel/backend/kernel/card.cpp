@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Copyright the OAC authors
 //
-// Contexts, buffers, maps and queues of a card behind the oac module; telemetry and firmware are in
-// card_info.cpp.
+// Contexts, maps and queues of a card behind the oac module; buffers are in card_memory.cpp, fences
+// in card_sync.cpp, telemetry and firmware in card_info.cpp.
 #include "card.hpp"
 
 #include <cerrno>
@@ -45,8 +45,25 @@ const char *remedy(int code) noexcept
 		return "contexts are open on the card; end the programs that use it";
 	case ENOMEM:
 		return "the host is out of memory; free some and try again";
+	case EDQUOT:
+		return "this user may have no more; free some, or have the limit raised";
+	case EOPNOTSUPP:
+		return "this card, module or kernel cannot do that";
 	case E2BIG:
 		return "larger than the module allows; ask for less";
+	default:
+		return nullptr;
+	}
+}
+
+const char *limit_text(std::uint32_t limit) noexcept
+{
+	switch (limit) {
+#define X(name, text) \
+	case DRM_OAC_LIMIT_##name: \
+		return text;
+		DRM_OAC_LIMITS(X)
+#undef X
 	default:
 		return nullptr;
 	}
@@ -73,6 +90,16 @@ void card::fail(int code, const char *what)
 	throw failure(code, name_ + ": " + what + ": " + (advice ? advice : errno_text(code)));
 }
 
+void card::fail(int code, const char *what, std::uint32_t limit)
+{
+	const char *text = code == ENOSPC || code == EDQUOT ? limit_text(limit) : nullptr;
+	if (!text)
+		fail(code, what);
+	throw failure(code, name_ + ": " + what + ": the limit is met: " + text +
+				    (code == ENOSPC ? "; free some, or use another card" :
+						      "; free some, or have the limit raised"));
+}
+
 void card::call(unsigned long request, void *argument, const char *what)
 {
 	int result = try_call(request, argument);
@@ -84,7 +111,9 @@ std::uint32_t card::context_create()
 {
 	drm_oac_context_create request = {};
 
-	call(DRM_IOCTL_OAC_CONTEXT_CREATE, &request, "create a context");
+	const int result = try_call(DRM_IOCTL_OAC_CONTEXT_CREATE, &request);
+	if (result < 0)
+		fail(-result, "create a context", request.limit);
 	return request.context;
 }
 
@@ -94,39 +123,6 @@ void card::context_destroy(std::uint32_t context) noexcept
 
 	request.context = context;
 	try_call(DRM_IOCTL_OAC_CONTEXT_DESTROY, &request);
-}
-
-buffer_memory card::buffer_alloc(std::size_t size)
-{
-	drm_oac_bo_create request = {};
-	{
-		numa_preference near_card(numa_node_);
-		request.size = size;
-		call(DRM_IOCTL_OAC_BO_CREATE, &request, "allocate a buffer");
-	}
-	buffer_memory memory;
-	memory.size = size;
-	memory.handle = request.handle;
-	memory.host = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(),
-			   static_cast<off_t>(request.mmap_offset));
-	if (memory.host == MAP_FAILED) {
-		int code = errno;
-		memory.host = nullptr;
-		buffer_free(memory);
-		fail(code, "map a buffer into the process");
-	}
-	numa_prefer(memory.host, size, numa_node_);
-	return memory;
-}
-
-void card::buffer_free(const buffer_memory &memory) noexcept
-{
-	drm_gem_close request = {};
-
-	if (memory.host)
-		munmap(memory.host, memory.size);
-	request.handle = static_cast<std::uint32_t>(memory.handle);
-	try_call(DRM_IOCTL_GEM_CLOSE, &request);
 }
 
 void card::map(std::uint32_t context, const buffer_memory &memory, std::size_t offset,
@@ -140,7 +136,12 @@ void card::map(std::uint32_t context, const buffer_memory &memory, std::size_t o
 	request.offset = offset;
 	request.size = size;
 	request.flags = flags;
-	call(DRM_IOCTL_OAC_MAP, &request, "map a buffer to a context");
+	const int result = try_call(DRM_IOCTL_OAC_MAP, &request);
+	if (result == -EACCES)
+		throw failure(EACCES, name_ + ": map a buffer to a context: the card may not write "
+					      "read-only memory; map it with ACCEL_MAP_READ alone");
+	if (result < 0)
+		fail(-result, "map a buffer to a context", request.limit);
 }
 
 void card::unmap(std::uint32_t context, std::uint64_t va, std::size_t size)
@@ -169,7 +170,7 @@ queue_port card::queue_create(std::uint32_t context, const queue_rings &rings)
 		throw failure(EPERM, name_ + ": create a queue: a priority above normal needs "
 					     "CAP_SYS_NICE; ask for 1 or less");
 	if (result < 0)
-		fail(-result, "create a queue");
+		fail(-result, "create a queue", request.limit);
 
 	port.queue = request.queue;
 	try {

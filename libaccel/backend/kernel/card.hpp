@@ -25,8 +25,13 @@ public:
 
 	std::uint32_t context_create() override;
 	void context_destroy(std::uint32_t context) noexcept override;
+	usage_reading context_usage(std::uint32_t context) override;
 
 	buffer_memory buffer_alloc(std::size_t size) override;
+	buffer_memory buffer_alloc_local(std::size_t size) override;
+	buffer_memory buffer_wrap(void *host, std::size_t size, bool is_read_only) override;
+	int buffer_export(const buffer_memory &memory) override;
+	buffer_memory buffer_import(int fd) override;
 	void buffer_free(const buffer_memory &memory) noexcept override;
 	void map(std::uint32_t context, const buffer_memory &memory, std::size_t offset,
 		 std::size_t size, std::uint64_t va, std::uint32_t flags) override;
@@ -40,6 +45,14 @@ public:
 		       queue_progress *progress) noexcept override;
 	int queue_event_fd(std::uint32_t queue) override;
 
+	void queue_fence(std::uint32_t queue, std::uint32_t count, int syncobj_fd,
+			 std::uint64_t point) override;
+	int queue_sync_file(std::uint32_t queue, std::uint32_t count) override;
+	int sync_file_of(int syncobj_fd, std::uint64_t point) override;
+	void follow_sync_file(const buffer_memory &memory, std::size_t offset, std::uint64_t value,
+			      int sync_file_fd) override;
+
+	std::vector<client_reading> clients() override;
 	telemetry_reading telemetry() override;
 	std::size_t events(std::uint64_t from, std::span<event_reading> events) override;
 	void firmware_load(std::span<const std::byte> image, std::int64_t deadline) override;
@@ -51,11 +64,22 @@ private:
 		unique_fd event;
 	};
 
+	class syncobj;
+
+	void require_sync();
+	void set_fence(std::uint32_t queue, std::uint32_t count, std::uint32_t syncobj_handle,
+		       std::uint64_t point);
 	/* 0, or -Exxx; a card that is gone becomes lost. */
 	int try_call(unsigned long request, void *argument) noexcept;
 	/* The same, but throws; `what` is what was tried, for the text. */
 	void call(unsigned long request, void *argument, const char *what);
 	[[noreturn]] void fail(int code, const char *what);
+	/* limit: DRM_OAC_LIMIT_* that was met, where there is one. */
+	[[noreturn]] void fail(int code, const char *what, std::uint32_t limit);
+	buffer_memory create(std::size_t size, std::uint32_t flags, const char *what);
+	/* Counts a use of a handle; closes it if that is not possible. */
+	void add_use(std::uint32_t handle);
+	void drop_use(std::uint32_t handle) noexcept;
 	/* One INFO_GET: how many elements were written, never more than count. */
 	std::uint32_t read_topic(std::uint32_t topic, std::uint64_t start, void *data,
 				 std::size_t stride, std::size_t count);
@@ -65,6 +89,13 @@ private:
 	std::string name_;
 	unique_fd fd_;
 	std::int32_t numa_node_ = -1;
+	std::atomic<bool> has_sync_{ false };
+	/*
+	 * The kernel gives one handle per memory and file, however often it is imported; each of
+	 * our buffers is one use of it. Held over the ioctls that import and close.
+	 */
+	std::mutex handle_lock_;	/* guards uses_ */
+	std::unordered_map<std::uint32_t, unsigned> uses_;
 	std::mutex lock_;	/* guards queues_ */
 	std::unordered_map<std::uint32_t, queue_resources> queues_;
 };

@@ -67,6 +67,11 @@ device_info convert(const drm_oac_info_device &raw)
 	info.numa_node = raw.numa_node;
 	info.contexts = raw.contexts;
 	info.queues = raw.queues;
+	info.lmem_free = raw.lmem_free;
+	info.has_user_submit = (raw.driver_features & DRM_OAC_FEATURE_USER_SUBMIT) != 0;
+	info.has_wrap = (raw.driver_features & DRM_OAC_FEATURE_USERPTR) != 0;
+	info.has_sync = (raw.driver_features & DRM_OAC_FEATURE_SYNC) != 0;
+	info.has_peer = (raw.driver_features & DRM_OAC_FEATURE_PEER) != 0;
 	info.pci_address = pci_address_of(raw);
 	return info;
 }
@@ -100,6 +105,29 @@ event_reading convert(const drm_oac_info_event &raw)
 	event.severity = raw.severity;
 	event.action = raw.action;
 	return event;
+}
+
+std::string holder_text(std::int32_t holder)
+{
+	return holder > 0 ? ", one by process " + std::to_string(holder) : "";
+}
+
+client_reading convert(const drm_oac_info_client &raw)
+{
+	client_reading client;
+
+	client.id = raw.id;
+	client.pid = raw.pid;
+	client.uid = raw.uid;
+	client.contexts = raw.contexts;
+	client.queues = raw.queues;
+	client.host_bytes = raw.host_bytes;
+	client.local_bytes = raw.local_bytes;
+	client.pinned_bytes = raw.pinned_bytes;
+	client.compute_ns = raw.compute_ns;
+	client.copy_ns = raw.copy_ns;
+	client.commands = raw.commands;
+	return client;
 }
 
 } // namespace
@@ -154,6 +182,24 @@ void card::look() noexcept
 	try_call(DRM_IOCTL_OAC_INFO_GET, &request);
 }
 
+usage_reading card::context_usage(std::uint32_t context)
+{
+	for (const auto &raw : read_table<drm_oac_info_context>(DRM_OAC_INFO_CONTEXTS)) {
+		if (raw.context == context)
+			return { raw.compute_ns, raw.copy_ns, raw.commands, raw.errors };
+	}
+	throw failure(ENOENT, name_ + ": the module does not know this context");
+}
+
+std::vector<client_reading> card::clients()
+{
+	std::vector<client_reading> clients;
+
+	for (const auto &raw : read_table<drm_oac_info_client>(DRM_OAC_INFO_CLIENTS))
+		clients.push_back(convert(raw));
+	return clients;
+}
+
 telemetry_reading card::telemetry()
 {
 	telemetry_reading reading;
@@ -183,7 +229,10 @@ std::size_t card::events(std::uint64_t from, std::span<event_reading> events)
 	return have;
 }
 
-/* The module has a deadline of its own for a boot, shorter than any that makes sense here. */
+/*
+ * The module has a deadline of its own for a boot and for the wait before it, which cannot be
+ * interrupted: ours is over when it has begun.
+ */
 void card::firmware_load(std::span<const std::byte> image, std::int64_t)
 {
 	drm_oac_firmware_load request = {};
@@ -194,6 +243,10 @@ void card::firmware_load(std::span<const std::byte> image, std::int64_t)
 	switch (result) {
 	case 0:
 		return;
+	case -EBUSY:
+		throw failure(EBUSY, name_ + ": load firmware: contexts are open on the card" +
+					     holder_text(request.holder) +
+					     "; end the programs that use it");
 	case -EBADMSG:
 		throw failure(EBADMSG, name_ + ": the card refused the firmware: " +
 					       boot_fail_text(request.fail) +

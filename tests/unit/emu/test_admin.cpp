@@ -2,6 +2,10 @@
 // Copyright the OAC authors
 //
 // The admin queue: every command, every status it can give, limits, logs, a broken ring.
+#include <algorithm>
+
+#include <sys/mman.h>
+
 #include "bench.hpp"
 
 namespace oac::emu::test
@@ -24,6 +28,14 @@ protected:
 	void create_context(std::uint32_t id = 1)
 	{
 		EXPECT_EQ(status_of(command(OAC_ADMIN_CONTEXT_CREATE, id)), OAC_ST_SUCCESS);
+	}
+
+	std::byte *map_lmem()
+	{
+		const bar_memory bar = *card_->bar_backing(OAC_BAR_LMEM);
+		void *at = mmap(nullptr, bar.size, PROT_READ | PROT_WRITE, MAP_SHARED, bar.fd, 0);
+		EXPECT_NE(at, MAP_FAILED);
+		return static_cast<std::byte *>(at);
 	}
 };
 
@@ -96,6 +108,48 @@ TEST_F(admin_test, Contexts)
 	EXPECT_EQ(status_of(destroy), OAC_ST_BAD_FIELD);
 	EXPECT_EQ(status_of(command(OAC_ADMIN_CONTEXT_DESTROY, 8)), OAC_ST_SUCCESS);
 	create_context(8);
+}
+
+TEST_F(admin_test, ContextsHaveAGroup)
+{
+	oac_admin_cmd cmd = command(OAC_ADMIN_CONTEXT_CREATE, 1);
+	cmd.arg.context_create.rsvd = 1;
+	EXPECT_EQ(status_of(cmd), OAC_ST_BAD_FIELD);
+	cmd.arg.context_create = { UINT32_MAX, 0 };
+	EXPECT_EQ(status_of(cmd), OAC_ST_SUCCESS);
+	cmd.context = 2;
+	EXPECT_EQ(status_of(cmd), OAC_ST_SUCCESS);
+}
+
+TEST_F(admin_test, ScrubZeroesLocalMemoryAndNothingElse)
+{
+	std::byte *lmem = map_lmem();
+	const auto scrub = [&](std::uint64_t offset, std::uint64_t length) {
+		oac_admin_cmd cmd = command(OAC_ADMIN_SCRUB);
+		cmd.arg.scrub = { offset, length };
+		return status_of(cmd);
+	};
+	EXPECT_EQ(scrub(0, 0), OAC_ST_BAD_FIELD);
+	EXPECT_EQ(scrub(100, PAGE), OAC_ST_BAD_ALIGNMENT);
+	EXPECT_EQ(scrub(0, PAGE + 8), OAC_ST_BAD_ALIGNMENT);
+	EXPECT_EQ(scrub(16 * MIB, PAGE), OAC_ST_BAD_FIELD);
+	EXPECT_EQ(scrub(PAGE, 16 * MIB), OAC_ST_BAD_FIELD);
+	EXPECT_EQ(scrub(0 - PAGE, 2 * PAGE), OAC_ST_BAD_FIELD) << "wraps";
+	EXPECT_EQ(counter(OAC_COUNTER_SCRUBBED_BYTES), 0u);
+
+	for (const std::uint64_t length : { PAGE, 5 * PAGE, MIB, 7 * MIB + PAGE }) {
+		std::memset(lmem, 0x5a, 16 * MIB);
+		ASSERT_EQ(scrub(3 * PAGE, length), OAC_ST_SUCCESS);
+		const auto wrong = [](std::byte *from, std::byte *to, std::byte wanted) {
+			return std::count_if(from, to, [&](std::byte b) { return b != wanted; });
+		};
+		std::byte *first = lmem + 3 * PAGE, *last = first + length;
+		EXPECT_EQ(wrong(lmem, first, std::byte{ 0x5a }), 0);
+		EXPECT_EQ(wrong(first, last, std::byte{ 0 }), 0) << length;
+		EXPECT_EQ(wrong(last, lmem + 16 * MIB, std::byte{ 0x5a }), 0);
+	}
+	EXPECT_EQ(counter(OAC_COUNTER_SCRUBBED_BYTES), 7 * PAGE + 8 * MIB);
+	munmap(lmem, 16 * MIB);
 }
 
 TEST_F(admin_test, MapChecksEverySegment)
@@ -179,7 +233,7 @@ TEST_F(admin_test, QueueCreateChecksItsFields)
 	refused([](auto &q) { q.depth_log2 = 11; }, OAC_ST_BAD_FIELD);
 	refused([](auto &q) { q.priority = OAC_PRIORITY_MAX + 1; }, OAC_ST_BAD_FIELD);
 	refused([](auto &q) { q.vector = OAC_MSIX_VECTORS; }, OAC_ST_BAD_FIELD);
-	refused([](auto &q) { q.rsvd = 1; }, OAC_ST_BAD_FIELD);
+	refused([](auto &q) { q.weight = OAC_WEIGHT_MAX + 1; }, OAC_ST_BAD_FIELD);
 	refused([](auto &q) { q.sq_va += 32; }, OAC_ST_BAD_ALIGNMENT);
 	refused([](auto &q) { q.cq_va += 16; }, OAC_ST_BAD_ALIGNMENT);
 	refused([](auto &q) { q.tail_va += 8; }, OAC_ST_BAD_ALIGNMENT);
@@ -194,7 +248,7 @@ TEST_F(admin_test, LogsHaveRoomForWhatFits)
 	EXPECT_EQ(get_log<oac_sensor_info>(OAC_LOG_SENSOR_INFO, 5).size(), 2u);
 	EXPECT_EQ(get_log<oac_sensor_info>(OAC_LOG_SENSOR_INFO, UINT64_MAX).size(), 0u);
 	EXPECT_EQ(get_log<oac_sensor_value>(OAC_LOG_SENSOR_VALUES).size(), 7u);
-	EXPECT_EQ(get_log<oac_counter>(OAC_LOG_COUNTERS).size(), 12u);
+	EXPECT_EQ(get_log<oac_counter>(OAC_LOG_COUNTERS).size(), 13u);
 	oac_admin_cmd cmd = command(OAC_ADMIN_GET_LOG);
 	cmd.data_addr = alloc(4096);
 	cmd.data_size = 3 * sizeof(oac_counter) + 5;

@@ -232,6 +232,38 @@ TEST_F(command_test, TimestampIsCardTime)
 	EXPECT_EQ(fails(cmd), OAC_ST_ACCESS_FAULT);
 }
 
+TEST_F(command_test, TimeIsToldForCopiesButNotMeasuredForSmallCommands)
+{
+	host_.tick = 1000;
+	EXPECT_EQ(run(q_, copy_cmd(data_ + 8 * MIB, data_, 4 * MIB)).status, OAC_ST_SUCCESS);
+	const std::uint64_t long_copy = progress(q_).copy_ns;
+	EXPECT_GE(long_copy, 4000u) << "a slice of 1 MiB at a time";
+	EXPECT_EQ(run(q_, fill_cmd(data_, 64, 8)).status, OAC_ST_SUCCESS);
+	EXPECT_EQ(progress(q_).copy_ns, long_copy + 1000);
+	EXPECT_EQ(progress(q_).compute_ns, 0u);
+
+	/* eight copies in a batch: two looks at the clock */
+	for (int i = 0; i < 8; i++)
+		push(q_, copy_cmd(data_, data_ + 64, 64));
+	ring(q_);
+	settle();
+	EXPECT_EQ(progress(q_).copy_ns, long_copy + 2000);
+
+	user_queue nops = create_queue(2, 1, 7);
+	const auto looks_for = [&](unsigned count) {
+		const std::uint64_t before = host_.now;
+		for (unsigned i = 0; i < count; i++)
+			push(nops, make_cmd(OAC_CMD_NOP));
+		ring(nops);
+		settle();
+		while (reap(nops))
+			;
+		return host_.now - before;
+	};
+	EXPECT_EQ(looks_for(1), looks_for(100));
+	EXPECT_EQ(progress(nops).copy_ns + progress(nops).compute_ns, 0u);
+}
+
 TEST_F(command_test, FirmwareDecidesWhichCommandsThereAre)
 {
 	card_->reset(reset_kind::bus);

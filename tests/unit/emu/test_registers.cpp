@@ -90,11 +90,15 @@ TEST_F(register_test, MsixTableIsStorageAndStartsMasked)
 TEST_F(register_test, IdentityAndCapabilities)
 {
 	EXPECT_EQ(reg(OAC_REG_ID), OAC_ID_MAGIC);
-	EXPECT_EQ(reg(OAC_REG_CAP), 16u | OAC_CAP_DOORBELL_SHARED_MASK);
+	EXPECT_EQ(reg(OAC_REG_CAP),
+		  16u | OAC_CAP_DOORBELL_SHARED_MASK | OAC_CAP_DOORBELL_ISOLATED_MASK);
 	EXPECT_EQ(reg(OAC_REG_LMEM_SIZE_LO), 16 * MIB);
 	EXPECT_EQ(reg(OAC_REG_PROTOCOL), 0x00010000u);
 	card_config trapped;
 	trapped.shared_doorbells = false;
+	power_up(trapped);
+	EXPECT_EQ(reg(OAC_REG_CAP), 16u | OAC_CAP_DOORBELL_ISOLATED_MASK);
+	trapped.isolated_doorbells = false;
 	power_up(trapped);
 	EXPECT_EQ(reg(OAC_REG_CAP), 16u);
 }

@@ -132,6 +132,8 @@ TEST_F(sensor_card_test, WorkShowsInSensorsCountersAndEvents)
 		next_ -= OAC_PAGE_SIZE;
 	}
 	EXPECT_GT(counter(OAC_COUNTER_ENGINE_BUSY_NS), SECOND);
+	EXPECT_EQ(progress(q).compute_ns, 400 * (SECOND / 40)) << "a slice each";
+	EXPECT_EQ(progress(q).copy_ns, 0u);
 	EXPECT_GT(counter(OAC_COUNTER_ENERGY_UJ), 0u);
 	EXPECT_EQ(counter(OAC_COUNTER_OPERATORS), 400u);
 	const auto values = get_log<oac_sensor_value>(OAC_LOG_SENSOR_VALUES);

@@ -89,15 +89,15 @@ void scripted_peer::reply(const command &to, std::span<const std::byte> payload,
 	send(header, payload, fd);
 }
 
-void scripted_peer::reply_error(const command &to, std::uint32_t error)
+void scripted_peer::reply_error(const command &to, std::uint32_t error, std::string_view text)
 {
 	vfio_user_header header{};
 	header.id = to.header.id;
 	header.cmd = to.header.cmd;
-	header.size = sizeof(header);
+	header.size = static_cast<std::uint32_t>(sizeof(header) + text.size());
 	header.flags = VFIO_USER_TYPE_REPLY | VFIO_USER_FLAG_ERROR;
 	header.error = error;
-	send(header, {});
+	send(header, std::as_bytes(std::span(text)));
 }
 
 void scripted_peer::hang_up()

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -35,7 +36,7 @@ public:
 	/* For the script. */
 	command receive();
 	void reply(const command &to, std::span<const std::byte> payload, int fd = -1);
-	void reply_error(const command &to, std::uint32_t error);
+	void reply_error(const command &to, std::uint32_t error, std::string_view text = {});
 	void send(const vfio_user_header &header, std::span<const std::byte> payload, int fd = -1);
 	void hang_up();
 	/* Until the client closes. */

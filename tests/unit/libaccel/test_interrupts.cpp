@@ -34,6 +34,7 @@ public:
 	std::span<std::byte> doorbells() noexcept override { return {}; }
 	std::uint64_t doorbells_size() const noexcept override { return 0; }
 	int doorbell_write(std::uint64_t, std::uint64_t, unsigned) noexcept override { return 0; }
+	std::span<std::byte> local_memory() noexcept override { return {}; }
 	void dma_map(int, std::uint64_t, std::uint64_t) override {}
 	void dma_unmap(std::uint64_t, std::uint64_t) override {}
 	unsigned vectors() const noexcept override { return static_cast<unsigned>(fds_.size()); }
@@ -121,6 +122,34 @@ TEST(interrupts, the_last_vector_comes_back)
 	}
 	const auto left_open = lines.take();
 	EXPECT_EQ(left_open.vector, 1u);
+}
+
+TEST(interrupts, a_single_vector_serves_admin_and_queues)
+{
+	vector_bus bus(1);
+	interrupts lines(bus);
+	EXPECT_TRUE(bus.is_connected(0));
+	bus.fire(0);
+	EXPECT_TRUE(fires(lines.admin_fd(), 5000));
+	const auto a = lines.take();
+	const auto b = lines.take();
+	EXPECT_EQ(a.vector, 0u);
+	EXPECT_EQ(b.vector, 0u);
+	EXPECT_NE(a.event_fd, b.event_fd);
+	EXPECT_NE(a.event_fd, lines.admin_fd());
+	bus.fire(0);
+	EXPECT_TRUE(fires(a.event_fd, 5000));
+	EXPECT_TRUE(fires(b.event_fd, 5000));
+	EXPECT_TRUE(fires(lines.admin_fd(), 5000));
+	lines.give(a);
+	lines.give(b);
+	/* Without queues the admin queue still hears of it. */
+	bus.fire(0);
+	EXPECT_TRUE(fires(lines.admin_fd(), 5000));
+	const auto c = lines.take();
+	bus.fire(0);
+	EXPECT_TRUE(fires(c.event_fd, 5000));
+	lines.give(c);
 }
 
 TEST(id_pool, lowest_first)

@@ -385,7 +385,34 @@ TEST(bus_vfio_user, refuses_what_is_no_card)
 	EXPECT_EQ(open_error({ .vendor = 0x8086 }), EPROTO);
 	EXPECT_EQ(open_error({ .device_flags = 0 }), EPROTO);
 	EXPECT_EQ(open_error({ .version_major = 1 }), EPROTO);
-	EXPECT_EQ(open_error({ .vectors = 1 }), EPROTO);
+	EXPECT_EQ(open_error({ .vectors = 0 }), EPROTO);
+	EXPECT_EQ(open_error({ .vectors = 1 }), 0);
+}
+
+/* What the client understands of who holds the card; nothing of it may upset it. */
+std::int32_t holder_of(std::string_view text)
+{
+	scripted_peer peer(
+		[&](scripted_peer &self) { self.reply_error(self.receive(), EBUSY, text); });
+	vfio_user_client client(peer.take_client(), "test", TIMEOUT);
+	try {
+		client.request(VFIO_USER_VERSION, {}, {}, {}, 0);
+	} catch (const accel::direct::refusal &error) {
+		EXPECT_EQ(error.code().value(), EBUSY);
+		EXPECT_FALSE(client.is_dead());
+		return error.holder();
+	}
+	ADD_FAILURE() << "no refusal";
+	return -1;
+}
+
+TEST(vfio_user_client, a_refusal_may_name_the_holder)
+{
+	EXPECT_EQ(holder_of("{\"holder\": 4711}"), 4711);
+	EXPECT_EQ(holder_of("{\"since\":3,\"holder\":1}"), 1);
+	for (const char *text : { "", "{}", "{\"holder\"", "{\"holder\":", "{\"holder\": -5}",
+				  "{\"holder\": 99999999999}", "{\"holder\": \"init\"}", "holder: 3" })
+		EXPECT_EQ(holder_of(text), 0) << text;
 }
 
 TEST(bus_vfio_user, a_card_in_use_is_busy)

@@ -1,0 +1,12 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: MIT
+# Copyright the OAC authors
+#
+# The kernel's interface, ioctl by ioctl. Takes the driver away from a card and gives it back: only
+# here, where nobody else uses it.
+
+check module-loaded load_module
+OAC_TEST_UNBIND=1
+export OAC_TEST_UNBIND
+gtest abi /test/test_abi
+unset OAC_TEST_UNBIND
