@@ -263,11 +263,12 @@ int oac_admin_time_sync(struct oac_card *card)
 	return oac_admin_exec(card, &cmd);
 }
 
-int oac_admin_context_create(struct oac_card *card, u32 context)
+int oac_admin_context_create(struct oac_card *card, u32 context, u32 group)
 {
 	struct oac_admin_cmd cmd = {
 		.opcode = OAC_ADMIN_CONTEXT_CREATE,
 		.context = cpu_to_le32(context),
+		.arg.context_create.group = cpu_to_le32(group),
 	};
 
 	return oac_admin_exec_killable(card, &cmd);

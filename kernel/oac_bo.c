@@ -107,6 +107,14 @@ void oac_bo_dma_unmap_all(struct oac_card *card)
 	mutex_unlock(&card->bo_lock);
 }
 
+/* Where the kernel reaches the byte at offset, which is inside; NULL: memory it has no address of. */
+void *oac_bo_kernel_address(struct oac_bo *bo, u64 offset)
+{
+	if (!bo->pages)
+		return NULL;
+	return page_address(bo->pages[offset >> PAGE_SHIFT]) + offset_in_page(offset);
+}
+
 /* ---- GEM object ------------------------------------------------------------------------------- */
 
 static void oac_bo_free(struct drm_gem_object *gem)

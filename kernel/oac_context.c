@@ -57,7 +57,7 @@ static void oac_context_unclaim(struct oac_card *card)
 	mutex_unlock(&card->lock);
 }
 
-static int oac_context_create_on_card(struct oac_card *card, u32 *hw_id)
+static int oac_context_create_on_card(struct oac_card *card, u32 group, u32 *hw_id)
 {
 	u32 max_contexts;
 	int id, err;
@@ -70,7 +70,7 @@ static int oac_context_create_on_card(struct oac_card *card, u32 *hw_id)
 		err = id;
 		goto err_unclaim;
 	}
-	err = oac_admin_context_create(card, id);
+	err = oac_admin_context_create(card, id, group);
 	if (err)
 		goto err_id;
 	*hw_id = id;
@@ -98,7 +98,7 @@ static struct oac_context *oac_context_new(struct oac_file *file, u32 *limit)
 	err = oac_client_charge(file, OAC_QUOTA_CONTEXTS, limit);
 	if (err)
 		goto err_put;
-	err = oac_context_create_on_card(file->card, &context->hw_id);
+	err = oac_context_create_on_card(file->card, file->group, &context->hw_id);
 	if (!err)
 		return context;
 	if (err == -ENOSPC)

@@ -54,7 +54,7 @@ static struct oac_queue *oac_doorbell_queue(struct oac_file *file, unsigned long
 
 	xa_lock(&file->queues);
 	xa_for_each(&file->queues, id, queue) {
-		if (queue->hw_id == hw_id) {
+		if (queue->hw_id == hw_id && !queue->kernel_submit) {
 			kref_get(&queue->ref);
 			break;
 		}

@@ -14,6 +14,9 @@
 #include "oac_drv.h"
 #include "oac_hw.h"
 
+/* Ours, so that unload can wait for it. */
+struct workqueue_struct *oac_wq;
+
 static const struct drm_ioctl_desc oac_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(OAC_INFO_GET, oac_ioctl_info_get, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(OAC_CONTEXT_CREATE, oac_ioctl_context_create, DRM_RENDER_ALLOW),
@@ -26,6 +29,9 @@ static const struct drm_ioctl_desc oac_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(OAC_QUEUE_WAIT, oac_ioctl_queue_wait, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(OAC_QUEUE_EVENTFD, oac_ioctl_queue_eventfd, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(OAC_FIRMWARE_LOAD, oac_ioctl_firmware_load, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(OAC_QUEUE_SUBMIT, oac_ioctl_queue_submit, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(OAC_QUEUE_FENCE, oac_ioctl_queue_fence, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(OAC_SYNC_STORE, oac_ioctl_sync_store, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(OAC_BO_USERPTR, oac_ioctl_bo_userptr, DRM_RENDER_ALLOW),
 };
 
@@ -79,15 +85,25 @@ static int oac_file_open(struct drm_device *drm, struct drm_file *drm_file)
 	if (!file)
 		return -ENOMEM;
 	file->card = to_oac_card(drm);
+	err = ida_alloc_min(&file->card->group_ids, 1, GFP_KERNEL);
+	if (err < 0)
+		goto err_free;
+	file->group = err;
 	err = oac_client_open(file, drm_file);
-	if (err) {
-		kfree(file);
-		return err;
-	}
+	if (err)
+		goto err_group;
+	mutex_init(&file->store_lock);
+	INIT_LIST_HEAD(&file->stores);
 	xa_init_flags(&file->contexts, XA_FLAGS_ALLOC1);
 	xa_init_flags(&file->queues, XA_FLAGS_ALLOC1);
 	drm_file->driver_priv = file;
 	return 0;
+
+err_group:
+	ida_free(&file->card->group_ids, file->group);
+err_free:
+	kfree(file);
+	return err;
 }
 
 /* Nobody else has the file any more: no call is under way, no doorbell is mapped. */
@@ -97,13 +113,16 @@ static void oac_file_close(struct drm_device *drm, struct drm_file *drm_file)
 	struct oac_context *context;
 	unsigned long id;
 
+	oac_sync_cancel(file);
 	xa_for_each(&file->contexts, id, context) {
 		xa_erase(&file->contexts, id);
 		oac_context_destroy(context);
 	}
 	xa_destroy(&file->contexts);
 	xa_destroy(&file->queues);
+	mutex_destroy(&file->store_lock);
 	oac_client_close(file);
+	ida_free(&file->card->group_ids, file->group);
 	kfree(file);
 }
 
@@ -149,7 +168,7 @@ static const struct file_operations oac_fops = {
 };
 
 static const struct drm_driver oac_drm_driver = {
-	.driver_features = OAC_DRIVER_NODE | DRIVER_GEM,
+	.driver_features = OAC_DRIVER_NODE | DRIVER_GEM | DRIVER_SYNCOBJ | DRIVER_SYNCOBJ_TIMELINE,
 	.open = oac_file_open,
 	.postclose = oac_file_close,
 	.prime_handle_to_fd = oac_prime_handle_to_fd,
@@ -250,6 +269,7 @@ static void oac_card_release(struct drm_device *drm, void *unused)
 	mutex_destroy(&card->clients.lock);
 	ida_destroy(&card->context_ids);
 	ida_destroy(&card->queue_ids);
+	ida_destroy(&card->group_ids);
 	mutex_destroy(&card->lock);
 	mutex_destroy(&card->bo_lock);
 	mutex_destroy(&card->telemetry.lock);
@@ -280,6 +300,8 @@ static struct oac_card *oac_card_alloc(struct pci_dev *pdev)
 	INIT_WORK(&card->lost_work, oac_card_lost_work);
 	ida_init(&card->context_ids);
 	ida_init(&card->queue_ids);
+	ida_init(&card->group_ids);
+	oac_fence_init(card);
 	err = drmm_add_action_or_reset(&card->drm, oac_card_release, NULL);
 	return err ? ERR_PTR(err) : card;
 }
@@ -322,6 +344,7 @@ static int oac_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = oac_pci_init(card);
 	if (err)
 		return err;
+	oac_submit_init(card);
 	oac_local_init(card);
 	err = oac_progress_init(card);
 	if (err)
@@ -349,6 +372,7 @@ err_silence:
 	oac_card_silence(card);
 	oac_irq_fini(card);
 	cancel_work_sync(&card->lost_work);
+	oac_fence_fini(card);
 err_admin:
 	oac_admin_fini(card);
 err_progress:
@@ -373,6 +397,8 @@ static void oac_remove(struct pci_dev *pdev)
 	oac_card_silence(card);
 	oac_irq_fini(card);
 	cancel_work_sync(&card->lost_work);
+	oac_irq_wake_all(card);
+	oac_fence_fini(card);
 	oac_doorbell_revoke_all(card);
 	oac_local_revoke_all(card);
 	oac_bo_dma_unmap_all(card);
@@ -408,10 +434,15 @@ static int __init oac_module_init(void)
 {
 	int err;
 
+	oac_wq = alloc_workqueue(OAC_NAME, WQ_UNBOUND, 0);
+	if (!oac_wq)
+		return -ENOMEM;
 	oac_debugfs_init();
 	err = pci_register_driver(&oac_pci_driver);
-	if (err)
+	if (err) {
 		oac_debugfs_fini();
+		destroy_workqueue(oac_wq);
+	}
 	return err;
 }
 module_init(oac_module_init);
@@ -420,6 +451,9 @@ static void __exit oac_module_exit(void)
 {
 	pci_unregister_driver(&oac_pci_driver);
 	oac_debugfs_fini();
+	destroy_workqueue(oac_wq);
+	/* Whoever dropped the last reference to a fence may be on its way out of our code. */
+	synchronize_rcu();
 }
 module_exit(oac_module_exit);
 

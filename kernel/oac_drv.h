@@ -7,18 +7,24 @@
  *   oac_file      one per open file; owns the id spaces
  *   oac_context   a device address space, owned by a file
  *   oac_queue     a user queue, owned by its context; kept in memory by doorbell mappings
- *   oac_bo        a GEM object; kept by handles, CPU mappings, dma-bufs and oac_maps
+ *   oac_bo        a GEM object; kept by handles, CPU mappings, dma-bufs, oac_maps, pending stores
  *   oac_user      a uid on a card; kept by its files and by buffers charged to it
+ *   oac_fence     a DRM fence; listed by its queue until it signals, kept by whoever refers to it
+ *   oac_store     waits for any fence to raise a word; owned by a file
  *
  * Lock order, outermost first; locks on one line are never held together:
- *   mmap_lock | oac_context.lock | oac_bo.lock | oac_telemetry.lock | oac_local.scrub_lock
+ *   mmap_lock | oac_context.lock | oac_bo.lock | oac_telemetry.lock | oac_local.scrub_lock |
+ *   oac_file.store_lock
  *     oac_local.lock | oac_clients.lock
  *       oac_card.doorbell_lock | oac_admin.lock
- *         oac_card.lock | oac_card.bo_lock | oac_vector.lock | the xarrays' own locks
+ *         oac_card.lock | oac_card.bo_lock | oac_vector.lock | oac_queue.submit_lock |
+ *         oac_card.tick_lock | the xarrays' own locks
  *           oac_client.lock | oac_users.lock
  * Of these only context, telemetry, scrub and admin locks are held across a wait for the card, and
  * that wait ends with the admin deadline. Nothing that touches user memory runs under any of them.
  * Under bo_lock an importer lets go of a dma-buf: the exporter's locks come behind it.
+ * Fences are signalled with no spinlock of ours held, since their callbacks are anybody's; a
+ * fence's lock comes behind store_lock, and our own callback takes no lock under it.
  */
 #ifndef OAC_DRV_H
 #define OAC_DRV_H
@@ -55,9 +61,6 @@
 #ifndef CONFIG_64BIT
 #error "oac needs 64-bit stores to doorbells"
 #endif
-/* With larger pages one mapping would show a process its neighbours' doorbells. */
-static_assert(PAGE_SIZE == OAC_DB_PAGE_SIZE);
-
 #define OAC_NAME		"oac"
 #define OAC_ADMIN_DATA_SIZE	SZ_64K	/* bounce buffer for the data of admin commands */
 
@@ -109,6 +112,7 @@ struct oac_card {
 	void __iomem *regs;
 	void __iomem *doorbells;
 	u32 doorbell_pages;
+	bool user_submission;		/* doorbells may be mapped: nobody reaches another's */
 	u64 serial;
 
 	struct oac_vector *vectors;	/* vector_count of them */
@@ -123,6 +127,7 @@ struct oac_card {
 
 	struct ida context_ids;
 	struct ida queue_ids;
+	struct ida group_ids;		/* oac_file.group */
 
 	struct mutex lock;		/* guards the next five */
 	enum oac_fw_state fw_state;
@@ -137,6 +142,11 @@ struct oac_card {
 	/* Read: a fault maps a page of a BAR. Write: when it is got, no fault maps any more. */
 	struct rw_semaphore doorbell_lock;
 
+	/* The slow look at queues with pending fences: for deadlines and lost interrupts. */
+	struct delayed_work fence_tick;
+	spinlock_t tick_lock;		/* guards the next two */
+	bool tick_set;
+	unsigned long tick_jiffies;	/* when it comes */
 	struct oac_users users;
 	struct oac_clients clients;
 	struct oac_local local;
@@ -156,6 +166,10 @@ struct oac_file {
 	struct oac_card *card;
 	struct xarray contexts;		/* id -> oac_context, one reference each */
 	struct xarray queues;		/* id -> oac_queue, one reference each */
+	u32 group;			/* one client, as the card shares itself among them */
+	struct mutex store_lock;	/* guards the next two */
+	struct list_head stores;	/* oac_store.node: not happened yet */
+	u32 store_count;
 	struct oac_client client;
 };
 
@@ -196,6 +210,13 @@ struct oac_queue {
 	struct list_head vector_node;
 	struct eventfd_ctx *eventfd;	/* guarded by vector->lock */
 	atomic_t arm_seq;
+	bool kernel_submit;		/* the doorbell is rung by QUEUE_SUBMIT and never mapped */
+	u32 depth;
+	spinlock_t submit_lock;		/* guards submit_tail and the doorbell against a new owner */
+	u32 submit_tail;		/* last value rung */
+	struct list_head fences;	/* oac_fence.node by count; guarded by vector->lock, as are */
+	u32 fence_count;
+	unsigned long fence_jiffies;	/* no deadline of fences is earlier */
 	struct page *dummy;		/* mapped in place of the doorbell once it is dead */
 	struct list_head usage_node;	/* in oac_client.live; this and the next two: its lock */
 	struct oac_usage usage;
@@ -203,6 +224,7 @@ struct oac_queue {
 };
 
 /* oac_drv.c */
+extern struct workqueue_struct *oac_wq;
 void oac_card_lose(struct oac_card *card, const char *why);
 int oac_card_check(struct oac_card *card);
 
@@ -223,7 +245,7 @@ int oac_admin_enable(struct oac_card *card);
 void oac_admin_disable(struct oac_card *card);
 int oac_admin_identify(struct oac_card *card, struct oac_identify *identify);
 int oac_admin_time_sync(struct oac_card *card);
-int oac_admin_context_create(struct oac_card *card, u32 context);
+int oac_admin_context_create(struct oac_card *card, u32 context, u32 group);
 void oac_admin_context_destroy(struct oac_card *card, u32 context);
 int oac_admin_map(struct oac_card *card, u32 context, u64 va, u32 flags,
 		  const struct oac_segment *segments, u32 count);
@@ -261,7 +283,25 @@ void oac_queue_destroy(struct oac_queue *queue);
 int oac_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file *file);
 int oac_ioctl_queue_destroy(struct drm_device *drm, void *data, struct drm_file *file);
 
+/* oac_submit.c */
+void oac_submit_init(struct oac_card *card);
+void oac_submit_stop(struct oac_queue *queue);
+int oac_ioctl_queue_submit(struct drm_device *drm, void *data, struct drm_file *file);
+
+/* oac_fence.c */
+void oac_fence_init(struct oac_card *card);
+void oac_fence_fini(struct oac_card *card);
+void oac_fence_collect(struct oac_queue *queue, struct list_head *due);
+void oac_fence_signal(struct list_head *due);
+void oac_fence_cancel(struct oac_queue *queue);
+int oac_ioctl_queue_fence(struct drm_device *drm, void *data, struct drm_file *file);
+
+/* oac_sync.c */
+void oac_sync_cancel(struct oac_file *file);
+int oac_ioctl_sync_store(struct drm_device *drm, void *data, struct drm_file *file);
+
 /* oac_wait.c */
+u32 oac_queue_arm_sequence(struct oac_queue *queue);
 void oac_queue_interrupt(struct oac_queue *queue);
 int oac_ioctl_queue_wait(struct drm_device *drm, void *data, struct drm_file *file);
 int oac_ioctl_queue_eventfd(struct drm_device *drm, void *data, struct drm_file *file);
@@ -277,6 +317,7 @@ unsigned int oac_telemetry_count(struct oac_card *card);
 int oac_telemetry_read(struct oac_card *card, struct drm_oac_info_sensor *sensors);
 
 /* oac_info.c */
+u64 oac_info_features(struct oac_card *card);
 int oac_ioctl_info_get(struct drm_device *drm, void *data, struct drm_file *file);
 
 /* oac_hwmon.c */

@@ -275,6 +275,23 @@ void oac_fw_stop(struct oac_card *card)
 
 /* ---- FIRMWARE_LOAD ---------------------------------------------------------------------------- */
 
+/* Some process with a context, in the caller's pid namespace. 0: none is known, or visible. */
+static pid_t oac_fw_holder(struct oac_card *card)
+{
+	struct oac_client *client;
+	pid_t pid = 0;
+
+	mutex_lock(&card->clients.lock);
+	list_for_each_entry(client, &card->clients.list, node) {
+		if (atomic64_read(&client->held[OAC_QUOTA_CONTEXTS]))
+			pid = pid_vnr(client->pid);
+		if (pid)
+			break;
+	}
+	mutex_unlock(&card->clients.lock);
+	return pid;
+}
+
 /* Takes the card from all others, for a boot. */
 static int oac_fw_claim(struct oac_card *card)
 {
@@ -318,11 +335,12 @@ int oac_ioctl_firmware_load(struct drm_device *drm, void *data, struct drm_file 
 
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
-	if (args->flags || !args->size)
+	if (args->flags || args->pad || !args->size)
 		return -EINVAL;
 	if (args->size > OAC_FW_IMAGE_SIZE_MAX)
 		return -EFBIG;
 	args->fail = OAC_FAIL_NONE;
+	args->holder = 0;
 	/* Before drm_dev_enter(): this may wait for the caller's memory as long as that likes. */
 	image = vmemdup_user(u64_to_user_ptr(args->data), args->size);
 	if (IS_ERR(image))
@@ -330,6 +348,8 @@ int oac_ioctl_firmware_load(struct drm_device *drm, void *data, struct drm_file 
 	err = -ENODEV;
 	if (drm_dev_enter(drm, &idx)) {
 		err = oac_fw_load(card, image, args->size, &args->fail);
+		if (err == -EBUSY)
+			args->holder = oac_fw_holder(card);
 		drm_dev_exit(idx);
 	}
 	kvfree(image);

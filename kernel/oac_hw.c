@@ -160,6 +160,13 @@ u64 oac_hw_lmem_size(struct oac_card *card)
 	return oac_read_pair(card, OAC_REG_LMEM_SIZE_LO, OAC_REG_LMEM_SIZE_HI);
 }
 
+/* May one process have one queue's doorbell page? With larger pages it would get its neighbours'. */
+bool oac_hw_doorbells_are_isolated(struct oac_card *card)
+{
+	return PAGE_SIZE == OAC_DB_PAGE_SIZE &&
+	       oac_read(card, OAC_REG_CAP) & OAC_CAP_DOORBELL_ISOLATED_MASK;
+}
+
 /* Bytes of local memory that BAR2 has room for. */
 u64 oac_hw_lmem_window(struct oac_card *card)
 {
@@ -222,6 +229,12 @@ void oac_hw_admin_disable(struct oac_card *card)
 void oac_hw_admin_ring(struct oac_card *card, u32 tail)
 {
 	writel(tail, card->doorbells + OAC_DB_SQ_TAIL);
+}
+
+/* Publishes a queue's commands: writel() orders it behind what the caller has seen stored. */
+void oac_hw_queue_ring(struct oac_card *card, u16 queue, u32 tail)
+{
+	writel(tail, card->doorbells + (size_t)queue * OAC_DB_PAGE_SIZE + OAC_DB_SQ_TAIL);
 }
 
 /* Asks for one interrupt as soon as the queue's completions differ from seen. */

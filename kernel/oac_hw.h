@@ -22,6 +22,7 @@ u32 oac_hw_boot_fail(struct oac_card *card);
 u32 oac_hw_boot_progress(struct oac_card *card);
 u32 oac_hw_reset_count(struct oac_card *card);
 u64 oac_hw_lmem_size(struct oac_card *card);
+bool oac_hw_doorbells_are_isolated(struct oac_card *card);
 u64 oac_hw_lmem_window(struct oac_card *card);
 unsigned long oac_hw_lmem_pfn(struct oac_card *card, u64 offset);
 
@@ -33,6 +34,7 @@ void oac_hw_admin_enable(struct oac_card *card, dma_addr_t sq, dma_addr_t cq, u3
 void oac_hw_admin_disable(struct oac_card *card);
 void oac_hw_admin_ring(struct oac_card *card, u32 tail);
 
+void oac_hw_queue_ring(struct oac_card *card, u16 queue, u32 tail);
 void oac_hw_queue_arm(struct oac_card *card, u16 queue, u32 sequence, u32 seen);
 unsigned long oac_hw_doorbell_pfn(struct oac_card *card, u16 queue);
 

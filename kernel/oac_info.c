@@ -65,10 +65,13 @@ static void oac_info_fill_identify(struct oac_card *card, struct drm_oac_info_de
 }
 
 /* What kernel, module and card can do together. */
-static u64 oac_info_driver_features(struct oac_card *card)
+u64 oac_info_features(struct oac_card *card)
 {
-	u64 features = DRM_OAC_FEATURE_USERPTR | DRM_OAC_FEATURE_DMABUF;
+	u64 features = DRM_OAC_FEATURE_KERNEL_SUBMIT | DRM_OAC_FEATURE_SYNC |
+		       DRM_OAC_FEATURE_USERPTR | DRM_OAC_FEATURE_DMABUF;
 
+	if (card->user_submission)
+		features |= DRM_OAC_FEATURE_USER_SUBMIT;
 	if (READ_ONCE(card->local.ready))
 		features |= DRM_OAC_FEATURE_LOCAL_MEMORY;
 	return features;
@@ -104,6 +107,7 @@ static int oac_info_device(struct oac_file *file, u64 start, struct oac_info *in
 	oac_info_fill_identify(card, device);
 	device->serial = card->serial;
 	device->lmem_size = oac_hw_lmem_size(card);
+	device->driver_features = oac_info_features(card);
 	device->state = state;
 	device->boot_fail = oac_hw_boot_fail(card);
 	device->boot_progress = oac_hw_boot_progress(card);
@@ -115,7 +119,6 @@ static int oac_info_device(struct oac_file *file, u64 start, struct oac_info *in
 	device->pci_bus = pdev->bus->number;
 	device->pci_device = PCI_SLOT(pdev->devfn);
 	device->pci_function = PCI_FUNC(pdev->devfn);
-	device->driver_features = oac_info_driver_features(card);
 	oac_info_fill_limits(card, device);
 	return 0;
 }

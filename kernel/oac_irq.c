@@ -5,6 +5,7 @@
  * there is no other. A handler only wakes: what happened is read from rings and progress lines.
  */
 #include <linux/interrupt.h>
+#include <linux/module.h>
 #include <linux/slab.h>
 
 #include <drm/drm_managed.h>
@@ -14,15 +15,23 @@
 /* Enough that queues seldom share a vector, few enough to leave some to other cards. */
 #define OAC_VECTORS_PER_CPU	4
 
+static unsigned int oac_vectors;
+module_param_named(vectors, oac_vectors, uint, 0444);
+MODULE_PARM_DESC(vectors, "interrupts per card at most (default 0: by the number of CPUs)");
+
 static void oac_irq_wake(struct oac_vector *vector)
 {
 	struct oac_queue *queue;
 	unsigned long flags;
+	LIST_HEAD(due);
 
 	spin_lock_irqsave(&vector->lock, flags);
-	list_for_each_entry(queue, &vector->queues, vector_node)
+	list_for_each_entry(queue, &vector->queues, vector_node) {
 		oac_queue_interrupt(queue);
+		oac_fence_collect(queue, &due);
+	}
 	spin_unlock_irqrestore(&vector->lock, flags);
+	oac_fence_signal(&due);
 }
 
 /* For what no interrupt will tell: the card is lost. */
@@ -77,6 +86,8 @@ int oac_irq_init(struct oac_card *card)
 	int count, err;
 
 	most = min(most, 1 + OAC_VECTORS_PER_CPU * num_online_cpus());
+	if (oac_vectors)
+		most = min(most, oac_vectors);
 	count = pci_alloc_irq_vectors(card->pdev, 1, most, PCI_IRQ_MSIX);
 	if (count < 0)
 		return count;

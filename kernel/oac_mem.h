@@ -169,6 +169,7 @@ static inline unsigned long oac_bo_page_count(const struct oac_bo *bo)
 /* oac_bo.c */
 struct oac_bo *oac_bo_new(struct oac_card *card, enum oac_bo_kind kind, size_t size);
 int oac_bo_dma_map(struct oac_bo *bo);
+void *oac_bo_kernel_address(struct oac_bo *bo, u64 offset);
 void oac_bo_dma_unmap_all(struct oac_card *card);
 void oac_bo_list_add(struct oac_bo *bo);
 int oac_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *file);

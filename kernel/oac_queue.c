@@ -40,7 +40,8 @@ void oac_queue_put(struct oac_queue *queue)
 	kref_put(&queue->ref, oac_queue_free);
 }
 
-static struct oac_queue *oac_queue_new(struct oac_context *context)
+static struct oac_queue *oac_queue_new(struct oac_context *context,
+				       const struct drm_oac_queue_create *args)
 {
 	struct oac_queue *queue = kzalloc(sizeof(*queue), GFP_KERNEL);
 
@@ -60,6 +61,10 @@ static struct oac_queue *oac_queue_new(struct oac_context *context)
 	INIT_LIST_HEAD(&queue->vector_node);
 	INIT_LIST_HEAD(&queue->usage_node);
 	init_waitqueue_head(&queue->wait);
+	queue->kernel_submit = args->flags & DRM_OAC_QUEUE_KERNEL_SUBMIT;
+	queue->depth = 1u << args->depth_log2;
+	spin_lock_init(&queue->submit_lock);
+	INIT_LIST_HEAD(&queue->fences);
 	return queue;
 }
 
@@ -114,6 +119,7 @@ static int oac_queue_create_on_card(struct oac_queue *queue,
 		.vector = cpu_to_le16(vector),
 		.depth_log2 = args->depth_log2,
 		.priority = args->priority,
+		.weight = cpu_to_le16(args->weight),
 	};
 
 	memset(&card->progress[queue->hw_id], 0, sizeof(*card->progress));
@@ -173,8 +179,10 @@ void oac_queue_destroy(struct oac_queue *queue)
 	list_del_init(&queue->context_node);
 	/* No store may reach the page's next owner. */
 	oac_doorbell_revoke(queue);
+	oac_submit_stop(queue);
 	oac_admin_queue_destroy(card, queue->hw_id);
 	oac_queue_detach(queue);
+	oac_fence_cancel(queue);
 	wake_up_all(&queue->wait);
 	oac_usage_end(queue);
 	queue->context->queue_count--;
@@ -191,15 +199,17 @@ static int oac_queue_check(struct oac_card *card, const struct drm_oac_queue_cre
 	u32 max_depth_log2;
 	int err;
 
-	if (args->flags || args->pad)
+	if (args->flags & ~DRM_OAC_QUEUE_KERNEL_SUBMIT || args->pad)
 		return -EINVAL;
-	if (args->priority > OAC_PRIORITY_MAX || !args->depth_log2 ||
-	    args->depth_log2 > OAC_FW_DEPTH_LOG2_MAX)
+	if (args->priority > OAC_PRIORITY_MAX || args->weight > OAC_WEIGHT_MAX ||
+	    !args->depth_log2 || args->depth_log2 > OAC_FW_DEPTH_LOG2_MAX)
 		return -EINVAL;
 	if (!IS_ALIGNED(args->sq_va | args->cq_va | args->tail_va, OAC_RING_ALIGN))
 		return -EINVAL;
 	if (args->priority > OAC_PRIORITY_NORMAL && !capable(CAP_SYS_NICE))
 		return -EPERM;
+	if (!(args->flags & DRM_OAC_QUEUE_KERNEL_SUBMIT) && !card->user_submission)
+		return -EOPNOTSUPP;
 	err = oac_card_check(card);
 	if (err)
 		return err;
@@ -212,7 +222,7 @@ static int oac_queue_check(struct oac_card *card, const struct drm_oac_queue_cre
 static int oac_queue_create(struct oac_file *file, struct oac_context *context,
 			    struct drm_oac_queue_create *args)
 {
-	struct oac_queue *queue = oac_queue_new(context);
+	struct oac_queue *queue = oac_queue_new(context, args);
 	int err;
 
 	if (!queue)
@@ -234,7 +244,8 @@ static int oac_queue_create(struct oac_file *file, struct oac_context *context,
 		}
 		if (!err) {
 			args->queue = queue->id;
-			args->doorbell_offset = (u64)queue->hw_id << PAGE_SHIFT;
+			args->doorbell_offset =
+				queue->kernel_submit ? 0 : (u64)queue->hw_id << PAGE_SHIFT;
 			kref_get(&queue->ref);
 			xa_store(&file->queues, queue->id, queue, GFP_KERNEL);
 		}

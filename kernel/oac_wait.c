@@ -17,6 +17,12 @@
 /* Sequences of the kernel's arm requests; user space counts without this bit. */
 #define OAC_ARM_SEQ_KERNEL	BIT(31)
 
+/* For the next arm request of the kernel's: no two in a row are equal. */
+u32 oac_queue_arm_sequence(struct oac_queue *queue)
+{
+	return (u32)atomic_inc_return(&queue->arm_seq) | OAC_ARM_SEQ_KERNEL;
+}
+
 /* In interrupts, under the vector lock. */
 void oac_queue_interrupt(struct oac_queue *queue)
 {
@@ -61,7 +67,7 @@ static bool oac_queue_has_news(struct oac_queue *queue, struct drm_oac_queue_wai
 /* Asks for an interrupt, and whether the card is still there to send one. */
 static int oac_queue_arm(struct oac_queue *queue, u32 seen)
 {
-	u32 sequence = (u32)atomic_inc_return(&queue->arm_seq) | OAC_ARM_SEQ_KERNEL;
+	u32 sequence = oac_queue_arm_sequence(queue);
 	struct oac_card *card = queue->card;
 	u32 status;
 	int idx, err;
