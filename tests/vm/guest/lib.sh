@@ -134,8 +134,16 @@ FAULTS=/sys/kernel/debug
 is_debug_kernel() { [ -e /sys/kernel/debug/kmemleak ]; }
 
 # A process that counts on its fail-nth gets every kind of failure, without a
-# report of each in the log: those would look like complaints.
+# report of each in the log: those would look like complaints. Allocations of
+# the debuggers themselves never fail: one or two and they give up for good.
 arm_fail_nth() {
+	for fault_slab in /sys/kernel/slab/*/failslab; do
+		case $fault_slab in
+		*/kmemleak_* | */debug_objects_cache/*) ;;
+		*) echo 1 >"$fault_slab" || return ;;
+		esac
+	done
+	echo Y >"$FAULTS/failslab/cache-filter" || return
 	for fault_kind in failslab fail_page_alloc fail_usercopy; do
 		echo 0 >"$FAULTS/$fault_kind/verbose" || return
 	done
