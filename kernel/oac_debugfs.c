@@ -15,7 +15,7 @@ static const char *const oac_count_keys[OAC_COUNT_KINDS] = {
 #define OAC_COUNT_KEY(name, key) [OAC_COUNT_##name] = #key,
 	/* clang-format off */
 	OAC_COUNTS(OAC_COUNT_KEY)
-	/* clang-format on */
+/* clang-format on */
 #undef OAC_COUNT_KEY
 };
 

@@ -230,8 +230,7 @@ static void oac_fence_tick_at(struct oac_card *card, unsigned long when)
 	if (!card->tick_set || time_before(when, card->tick_jiffies)) {
 		card->tick_set = true;
 		card->tick_jiffies = when;
-		mod_delayed_work(oac_wq, &card->fence_tick,
-				 time_after(when, now) ? when - now : 0);
+		mod_delayed_work(oac_wq, &card->fence_tick, time_after(when, now) ? when - now : 0);
 	}
 	spin_unlock_irqrestore(&card->tick_lock, flags);
 }
@@ -353,7 +352,8 @@ static int oac_fence_start(struct oac_queue *queue, struct oac_fence *fence)
 		unsigned long when = jiffies + msecs_to_jiffies(OAC_FENCE_TICK_MS);
 
 		oac_fence_signal(&due);
-		oac_fence_tick_at(card, time_before(fence->deadline, when) ? fence->deadline : when);
+		oac_fence_tick_at(card,
+				  time_before(fence->deadline, when) ? fence->deadline : when);
 	}
 	drm_dev_exit(idx);
 	return err;

@@ -122,8 +122,8 @@ static int oac_local_reserve(struct oac_bo *bo)
 
 	mutex_lock(&local->lock);
 	if (local->ready)
-		err = drm_mm_insert_node_generic(&local->mm, &bo->range, bo->gem.size, PAGE_SIZE,
-						 0, DRM_MM_INSERT_BEST);
+		err = drm_mm_insert_node_generic(&local->mm, &bo->range, bo->gem.size, PAGE_SIZE, 0,
+						 DRM_MM_INSERT_BEST);
 	else
 		err = -EOPNOTSUPP;
 	if (!err) {

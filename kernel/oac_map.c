@@ -190,8 +190,8 @@ static int oac_map_on_card(struct oac_context *context, const struct oac_map *ma
 		u64 bytes;
 		u32 count = oac_piece_take(&piece, segments, most, &bytes);
 
-		err = oac_admin_map(card, context->hw_id, map->va + done,
-				    oac_map_card_flags(map), segments, count);
+		err = oac_admin_map(card, context->hw_id, map->va + done, oac_map_card_flags(map),
+				    segments, count);
 		if (!err)
 			done += bytes;
 	}
@@ -207,7 +207,8 @@ static int oac_map_check(const struct drm_oac_map *args)
 {
 	u64 end;
 
-	if (args->pad || args->pad2 || !args->flags || args->flags & ~(DRM_OAC_MAP_READ | DRM_OAC_MAP_WRITE))
+	if (args->pad || args->pad2 || !args->flags ||
+	    args->flags & ~(DRM_OAC_MAP_READ | DRM_OAC_MAP_WRITE))
 		return -EINVAL;
 	if (!args->va || !args->size || !PAGE_ALIGNED(args->va | args->offset | args->size))
 		return -EINVAL;
@@ -241,8 +242,7 @@ static int oac_map_add(struct oac_context *context, struct oac_map *map, u64 off
 	return err;
 }
 
-static int oac_map_create(struct oac_context *context, struct oac_bo *bo,
-			  struct drm_oac_map *args)
+static int oac_map_create(struct oac_context *context, struct oac_bo *bo, struct drm_oac_map *args)
 {
 	struct oac_map *map;
 	u64 end;

@@ -44,9 +44,9 @@ enum oac_count {
 #define OAC_COUNT_ENUM(name, key) OAC_COUNT_##name,
 	/* clang-format off */
 	OAC_COUNTS(OAC_COUNT_ENUM)
-	/* clang-format on */
+/* clang-format on */
 #undef OAC_COUNT_ENUM
-	OAC_COUNT_KINDS,
+		OAC_COUNT_KINDS,
 };
 
 struct oac_counts {

@@ -24,8 +24,9 @@ module_param_named(user_local_mib, oac_quotas[OAC_QUOTA_LOCAL], uint, 0644);
 MODULE_PARM_DESC(user_local_mib,
 		 "MiB of local memory a user without CAP_SYS_RESOURCE may have per card (0: half)");
 module_param_named(user_host_mib, oac_quotas[OAC_QUOTA_HOST], uint, 0644);
-MODULE_PARM_DESC(user_host_mib,
-		 "MiB of host buffers a user without CAP_SYS_RESOURCE may have per card (0: no limit)");
+MODULE_PARM_DESC(
+	user_host_mib,
+	"MiB of host buffers a user without CAP_SYS_RESOURCE may have per card (0: no limit)");
 module_param_named(context_queues, oac_quotas[OAC_QUOTA_CONTEXT_QUEUES], uint, 0644);
 MODULE_PARM_DESC(context_queues,
 		 "queues per context without CAP_SYS_RESOURCE (0: no limit of its own)");

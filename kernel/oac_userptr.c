@@ -20,7 +20,7 @@ static int oac_userptr_charge(struct oac_bo *bo, u32 *limit)
 {
 	unsigned long most = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
 	unsigned long count = oac_bo_page_count(bo);
-	s64 now = atomic64_add_return(count, &current->mm->pinned_vm);
+	u64 now = atomic64_add_return(count, &current->mm->pinned_vm);
 
 	if (now > most && !capable(CAP_IPC_LOCK)) {
 		atomic64_sub(count, &current->mm->pinned_vm);
@@ -41,26 +41,33 @@ static void oac_userptr_uncharge(struct oac_bo *bo)
 	bo->mm = NULL;
 }
 
+/*
+ * Private memory must get pages of its own first, or the card would go on reading what was there
+ * before the next store. Where pinning for reading does not see to that, a forced write does; that
+ * fails on shared memory, which needs no such thing. What may not be read is found out before:
+ * force knows no rights.
+ */
+static int oac_userptr_pin_to_read(unsigned long addr, int count, struct page **pages)
+{
+	int got = pin_user_pages_fast(addr, count, FOLL_LONGTERM, pages);
+	int forced;
+
+	if (OAC_PIN_UNSHARES || got <= 0)
+		return got;
+	unpin_user_pages(pages, got);
+	forced = pin_user_pages_fast(addr, got, FOLL_LONGTERM | FOLL_WRITE | FOLL_FORCE, pages);
+	if (forced != -EFAULT)
+		return forced;
+	return pin_user_pages_fast(addr, got, FOLL_LONGTERM, pages);
+}
+
 /* Pages pinned, or -errno. */
 static int oac_userptr_pin_chunk(struct oac_bo *bo, unsigned long addr, int count,
 				 struct page **pages)
 {
-	int got;
-
-	if (bo->dir != DMA_TO_DEVICE)
-		return pin_user_pages_fast(addr, count, FOLL_LONGTERM | FOLL_WRITE, pages);
-	/*
-	 * Private memory must get pages of its own first, or the card would go on reading what was
-	 * there before the next store. Where pinning does not see to that, a forced write does;
-	 * that fails on shared memory, which needs no such thing.
-	 */
-	if (!OAC_PIN_UNSHARES) {
-		got = pin_user_pages_fast(addr, count, FOLL_LONGTERM | FOLL_WRITE | FOLL_FORCE,
-					  pages);
-		if (got != -EFAULT)
-			return got;
-	}
-	return pin_user_pages_fast(addr, count, FOLL_LONGTERM, pages);
+	if (bo->dir == DMA_TO_DEVICE)
+		return oac_userptr_pin_to_read(addr, count, pages);
+	return pin_user_pages_fast(addr, count, FOLL_LONGTERM | FOLL_WRITE, pages);
 }
 
 static int oac_userptr_pin(struct oac_bo *bo, unsigned long addr)

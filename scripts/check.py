@@ -174,7 +174,7 @@ BUILT = {}
 
 # A stage alone says which cards its tests run on, and the flags of a make that
 # started us are not for the builds started from here.
-CARDS = ("ACCEL_EMU", "ACCEL_SOCKETS")
+CARDS = ("ACCEL_EMU", "ACCEL_SOCKETS", "ACCEL_SUBMIT")
 for variable in CARDS + ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
     os.environ.pop(variable, None)
 
@@ -332,25 +332,53 @@ COMMANDS = {
     "lint": [("lint", ["scripts/check-lint.sh"])],
 }
 
-# Kinds of user-space tests: what they run on.
+# Kinds of user-space tests: what they run on. The word before the first dash says which tests.
 KINDS = {
     "unit": {},
     "abi": {},
     "api": {"env": {"ACCEL_EMU": "2"}},
+    "api-driver": {"env": {"ACCEL_EMU": "2", "ACCEL_SUBMIT": "driver"}},
     "api-socket": {"server": True},
+    "api-socket-driver": {"server": True, "env": {"ACCEL_SUBMIT": "driver"}},
 }
+# Of these, those worth a sanitizer: the way of submission is a branch in one file.
+SANITIZED = ("unit", "abi", "api", "api-socket")
 
-# The VM ring: (cards, suite) by kernel. Guests of one kernel run one after the
-# other, those of different kernels two at a time.
+
+@dataclass(frozen=True)
+class Guest:
+    """One run of tests/vm/run.py: its suite, cards, and more words for the kernel's command line
+    (its own parameters, the module's, the suite's environment)."""
+    suite: str
+    cards: int = 2
+    what: str = ""              # tells guests of one suite apart
+    append: str = ""
+
+    @property
+    def name(self):
+        return "-".join(filter(None, (self.suite, self.what)))
+
+
+DRIVER_SUBMISSION = Guest("api", what="driver", append="ACCEL_SUBMIT=driver")
+# No queue may have a doorbell, and all interrupts come by one vector.
+POOREST = [Guest(suite, what="poorest", append="oac.vectors=1 oac.user_submission=0")
+           for suite in ("api", "isolation")]
+# Poison, red zones and owners of all kernel objects: who writes to freed memory is a splat.
+STRESS = Guest("stress", append="slub_debug=FZPU")
+
+# The VM ring by kernel. Guests of one kernel run one after the other, those of different kernels
+# two at a time.
 RING = {
-    "6.12": [(2, "all"), (6, "digits")],
-    "7.3": [(2, "all"), (6, "digits")],
-    "6.1": [(2, "smoke"), (2, "api")],
+    "6.12": [Guest("all"), DRIVER_SUBMISSION, Guest("queues"), *POOREST,
+             Guest("digits", cards=6)],
+    "7.3": [Guest("all"), DRIVER_SUBMISSION, STRESS, Guest("digits", cards=6)],
+    "6.1": [Guest("smoke"), Guest("api"), Guest("abi")],
 }
 RING_TIMEOUT = 2400
 
 # The same on the debug kernel, which is made first where it is not cached.
-DEBUG_RING = [(2, "smoke"), (2, "api"), (2, "stress"), (2, "fail-nth")]
+DEBUG_RING = [Guest("smoke"), Guest("api"), Guest("abi"), Guest("isolation"), STRESS,
+              Guest("fail-nth")]
 DEBUG_TIMEOUT = 7200
 
 
@@ -376,20 +404,22 @@ def stage_kind(stage):
 
 def stage_sanitized(stage):
     result = Result()
-    for kind in KINDS:
+    for kind in SANITIZED:
         part = run_kind(BUILDS[stage], kind, f"{stage}-{kind}")
         say(f"   {stage}-{kind}: {part}")
         result.add(part)
     return result
 
 
-def ring_kernel(kernel, suites=None, timeout=RING_TIMEOUT):
+def ring_kernel(kernel, guests=None, timeout=RING_TIMEOUT):
     result = Result()
-    for cards, suite in suites or RING[kernel]:
-        name = f"vm/{kernel}/{suite}-{cards}"
+    for guest in guests or RING[kernel]:
+        name = f"vm/{kernel}/{guest.name}-{guest.cards}"
         begin = time.monotonic()
         status, output = run(["python3", "tests/vm/run.py", "--kernel", kernel, "--cards",
-                              str(cards), "--suite", suite], name, timeout)
+                              str(guest.cards), "--suite", guest.suite, "--append",
+                              guest.append, "--name", f"{kernel}-{guest.name}-{guest.cards}"],
+                             name, timeout)
         part = count_ring(name, status, output)
         say(f"   {name}: {part} ({time.monotonic() - begin:.1f} s)")
         result.add(part)
@@ -421,7 +451,9 @@ STAGES = [
     ("unit", ["default"], stage_kind, True),
     ("abi", ["default"], stage_kind, True),
     ("api", ["default"], stage_kind, True),
+    ("api-driver", ["default"], stage_kind, True),
     ("api-socket", ["default"], stage_kind, True),
+    ("api-socket-driver", ["default"], stage_kind, True),
     ("asan", ["asan"], stage_sanitized, True),
     ("lint", ["default"], stage_commands, False),
     ("tsan", ["tsan"], stage_sanitized, False),

@@ -24,8 +24,9 @@ namespace
 constexpr unsigned beyond_ours = 24;
 
 const std::map<kind, const char *> kind_names = {
-	{ kind::zero, "zero" },	  { kind::one, "one" },	    { kind::most, "all ones" },
-	{ kind::over, "max + 1" },{ kind::wrap, "wraps" },  { kind::misaligned, "misaligned" },
+	{ kind::zero, "zero" },		{ kind::one, "one" },
+	{ kind::most, "all ones" },	{ kind::over, "max + 1" },
+	{ kind::wrap, "wraps" },	{ kind::misaligned, "misaligned" },
 	{ kind::flag, "unknown flag" }, { kind::owner, "another's" },
 	{ kind::closed, "closed" },	{ kind::extra, "special" },
 };
@@ -97,8 +98,8 @@ void expect_complete(const subject &all, const layout &of)
 		for (const auto &have : one.values)
 			missing.erase(have.what);
 		for (kind what : missing)
-			ADD_FAILURE() << of.name << '.' << one.field << " lacks a value: "
-				      << kind_names.at(what);
+			ADD_FAILURE() << of.name << '.' << one.field
+				      << " lacks a value: " << kind_names.at(what);
 	}
 	for (const auto &one : of.fields)
 		EXPECT_EQ(rows[one.name], 1) << "rows for " << of.name << '.' << one.name;
@@ -127,8 +128,8 @@ bool has_cap(int fd, std::uint64_t capability)
 
 edge::edge()
 {
-	void *base = mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			  -1, 0);
+	void *base =
+		mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	base_ = static_cast<char *>(base);
 	munmap(base_ + page, page);
@@ -275,8 +276,7 @@ std::vector<value> matrix::syncobj_ids() const
 }
 
 std::vector<value> matrix::ids(const std::function<std::uint32_t()> &make,
-			       const std::function<void(std::uint32_t)> &drop,
-			       std::uint32_t others)
+			       const std::function<void(std::uint32_t)> &drop, std::uint32_t others)
 {
 	const auto closed = [make, drop] {
 		const std::uint32_t id = make();
@@ -285,9 +285,9 @@ std::vector<value> matrix::ids(const std::function<std::uint32_t()> &make,
 		return std::uint64_t{ id };
 	};
 
-	return { { kind::zero, 0, ENOENT },	       { kind::most, u32_max, ENOENT },
-		 { kind::extra, 0x7fffffff, ENOENT },  { kind::extra, 0x80000000u, ENOENT },
-		 { kind::owner, others, ENOENT },      { kind::closed, closed, ENOENT } };
+	return { { kind::zero, 0, ENOENT },	      { kind::most, u32_max, ENOENT },
+		 { kind::extra, 0x7fffffff, ENOENT }, { kind::extra, 0x80000000u, ENOENT },
+		 { kind::owner, others, ENOENT },     { kind::closed, closed, ENOENT } };
 }
 
 /* ---- The walk --------------------------------------------------------------------------------- */

@@ -56,7 +56,10 @@ TEST_F(matrix, info_get)
 	good.stride = sizeof(drm_oac_info_device);
 	good.count = 1;
 	good.data = at;
-	walk({ "drm_oac_info_get", DRM_IOCTL_OAC_INFO_GET, 0, [=] { return to_bytes(good); },
+	walk({ "drm_oac_info_get",
+	       DRM_IOCTL_OAC_INFO_GET,
+	       0,
+	       [=] { return to_bytes(good); },
 	       nothing,
 	       { { "topic",
 		   role::count,
@@ -93,7 +96,9 @@ TEST_F(matrix, info_get)
 
 TEST_F(matrix, context_create)
 {
-	walk({ "drm_oac_context_create", DRM_IOCTL_OAC_CONTEXT_CREATE, 0,
+	walk({ "drm_oac_context_create",
+	       DRM_IOCTL_OAC_CONTEXT_CREATE,
+	       0,
 	       [] { return to_bytes(drm_oac_context_create{}); },
 	       typed_undo<drm_oac_context_create>([this](auto &, auto &now, int err) {
 		       if (!err)
@@ -118,7 +123,10 @@ TEST_F(matrix, context_destroy)
 		return to_bytes(arg);
 	};
 
-	walk({ "drm_oac_context_destroy", DRM_IOCTL_OAC_CONTEXT_DESTROY, 0, good,
+	walk({ "drm_oac_context_destroy",
+	       DRM_IOCTL_OAC_CONTEXT_DESTROY,
+	       0,
+	       good,
 	       typed_undo<drm_oac_context_destroy>([this](auto &was, auto &, int err) {
 		       if (err)
 			       drop_context(was.context);
@@ -132,7 +140,10 @@ TEST_F(matrix, bo_create)
 	drm_oac_bo_create good = {};
 
 	good.size = 2 * page;
-	walk({ "drm_oac_bo_create", DRM_IOCTL_OAC_BO_CREATE, 0, [=] { return to_bytes(good); },
+	walk({ "drm_oac_bo_create",
+	       DRM_IOCTL_OAC_BO_CREATE,
+	       0,
+	       [=] { return to_bytes(good); },
 	       typed_undo<drm_oac_bo_create>([this](auto &, auto &now, int err) {
 		       if (!err)
 			       drop_buffer(now.handle);
@@ -170,7 +181,10 @@ TEST_F(matrix, bo_userptr)
 	read_only.read_only();
 	good.addr = at;
 	good.size = 2 * page;
-	walk({ "drm_oac_bo_userptr", DRM_IOCTL_OAC_BO_USERPTR, 0, [=] { return to_bytes(good); },
+	walk({ "drm_oac_bo_userptr",
+	       DRM_IOCTL_OAC_BO_USERPTR,
+	       0,
+	       [=] { return to_bytes(good); },
 	       typed_undo<drm_oac_bo_userptr>([this](auto &, auto &now, int err) {
 		       if (!err)
 			       drop_buffer(now.handle);
@@ -207,7 +221,6 @@ TEST_F(matrix, bo_userptr)
 		 { "pad", role::pad } } });
 }
 
-
 TEST_F(matrix, map)
 {
 	constexpr std::uint64_t va_end = 1ull << OAC_VA_BITS, size = 4 * page;
@@ -219,7 +232,10 @@ TEST_F(matrix, map)
 	good.offset = page;
 	good.size = size;
 	good.flags = DRM_OAC_MAP_READ;
-	walk({ "drm_oac_map", DRM_IOCTL_OAC_MAP, 0, [=] { return to_bytes(good); },
+	walk({ "drm_oac_map",
+	       DRM_IOCTL_OAC_MAP,
+	       0,
+	       [=] { return to_bytes(good); },
 	       typed_undo<drm_oac_map>([this](auto &, auto &now, int err) {
 		       drm_oac_unmap unmap = { now.context, 0, now.va, now.size };
 
@@ -291,7 +307,10 @@ TEST_F(matrix, unmap)
 		return to_bytes(arg);
 	};
 
-	walk({ "drm_oac_unmap", DRM_IOCTL_OAC_UNMAP, 0, good,
+	walk({ "drm_oac_unmap",
+	       DRM_IOCTL_OAC_UNMAP,
+	       0,
+	       good,
 	       typed_undo<drm_oac_unmap>([this](auto &was, auto &, int err) {
 		       if (err) {
 			       EXPECT_EQ(dev()(was), 0);
@@ -329,8 +348,11 @@ TEST_F(matrix, firmware_load)
 
 	good.data = at;
 	good.size = junk.size();
-	walk({ "drm_oac_firmware_load", DRM_IOCTL_OAC_FIRMWARE_LOAD, EBUSY,
-	       [=] { return to_bytes(good); }, nothing,
+	walk({ "drm_oac_firmware_load",
+	       DRM_IOCTL_OAC_FIRMWARE_LOAD,
+	       EBUSY,
+	       [=] { return to_bytes(good); },
+	       nothing,
 	       { { "data",
 		   role::range,
 		   { { kind::zero, 0, EFAULT },

@@ -46,7 +46,10 @@ TEST_F(matrix, queue_create)
 	drm_oac_queue_create good = good_queue();
 
 	good.flags = queue_flags();
-	walk({ "drm_oac_queue_create", DRM_IOCTL_OAC_QUEUE_CREATE, 0, [=] { return to_bytes(good); },
+	walk({ "drm_oac_queue_create",
+	       DRM_IOCTL_OAC_QUEUE_CREATE,
+	       0,
+	       [=] { return to_bytes(good); },
 	       typed_undo<drm_oac_queue_create>([this](auto &, auto &now, int err) {
 		       if (!err)
 			       drop_queue(now.queue);
@@ -101,7 +104,10 @@ TEST_F(matrix, queue_destroy)
 		return to_bytes(arg);
 	};
 
-	walk({ "drm_oac_queue_destroy", DRM_IOCTL_OAC_QUEUE_DESTROY, 0, good,
+	walk({ "drm_oac_queue_destroy",
+	       DRM_IOCTL_OAC_QUEUE_DESTROY,
+	       0,
+	       good,
 	       typed_undo<drm_oac_queue_destroy>([this](auto &was, auto &, int err) {
 		       if (err)
 			       drop_queue(was.queue);
@@ -116,7 +122,10 @@ TEST_F(matrix, queue_wait)
 
 	good.queue = new_queue(queue_flags());
 	good.seen = 1;
-	walk({ "drm_oac_queue_wait", DRM_IOCTL_OAC_QUEUE_WAIT, 0, [=] { return to_bytes(good); },
+	walk({ "drm_oac_queue_wait",
+	       DRM_IOCTL_OAC_QUEUE_WAIT,
+	       0,
+	       [=] { return to_bytes(good); },
 	       nothing,
 	       { { "queue", role::id, queue_ids() },
 		 { "seen",
@@ -141,8 +150,11 @@ TEST_F(matrix, queue_eventfd)
 	const int zero_err = fcntl(0, F_GETFD) < 0 ? EBADF : EINVAL;
 	drm_oac_queue_eventfd good = { new_queue(queue_flags()), event.fd() };
 
-	walk({ "drm_oac_queue_eventfd", DRM_IOCTL_OAC_QUEUE_EVENTFD, 0,
-	       [=] { return to_bytes(good); }, nothing,
+	walk({ "drm_oac_queue_eventfd",
+	       DRM_IOCTL_OAC_QUEUE_EVENTFD,
+	       0,
+	       [=] { return to_bytes(good); },
+	       nothing,
 	       { { "queue", role::id, queue_ids() },
 		 { "fd",
 		   role::id,
@@ -171,7 +183,10 @@ TEST_F(matrix, queue_submit)
 	auto ids = queue_ids();
 
 	ids.push_back({ kind::extra, users, users_err });
-	walk({ "drm_oac_queue_submit", DRM_IOCTL_OAC_QUEUE_SUBMIT, 0, good,
+	walk({ "drm_oac_queue_submit",
+	       DRM_IOCTL_OAC_QUEUE_SUBMIT,
+	       0,
+	       good,
 	       typed_undo<drm_oac_queue_submit>(
 		       [this](auto &was, auto &, int) { drop_queue(was.queue); }),
 	       { { "queue", role::id, ids },
@@ -204,7 +219,10 @@ TEST_F(matrix, queue_fence)
 		GTEST_SKIP() << "DRM_OAC_FEATURE_SYNC is missing";
 	good.queue = new_queue(queue_flags());
 	good.syncobj = new_syncobj(0);
-	walk({ "drm_oac_queue_fence", DRM_IOCTL_OAC_QUEUE_FENCE, 0, [=] { return to_bytes(good); },
+	walk({ "drm_oac_queue_fence",
+	       DRM_IOCTL_OAC_QUEUE_FENCE,
+	       0,
+	       [=] { return to_bytes(good); },
 	       nothing,
 	       { { "queue", role::id, queue_ids() },
 		 { "count",
@@ -241,7 +259,10 @@ TEST_F(matrix, sync_store)
 	good.handle = dev().buffer(page);
 	good.point = 5;
 	good.value = 1;
-	walk({ "drm_oac_sync_store", DRM_IOCTL_OAC_SYNC_STORE, 0, [=] { return to_bytes(good); },
+	walk({ "drm_oac_sync_store",
+	       DRM_IOCTL_OAC_SYNC_STORE,
+	       0,
+	       [=] { return to_bytes(good); },
 	       nothing,
 	       { { "syncobj", role::id, syncobj_ids() },
 		 { "handle", role::id, handle_ids() },

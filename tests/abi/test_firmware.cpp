@@ -64,7 +64,9 @@ TEST_F(firmware, is_busy_while_a_context_is_open)
 	auto load = good(junk_);
 
 	other.context();
+	load.holder = -1;
 	EXPECT_EQ(dev()(load), EBUSY);
+	EXPECT_EQ(load.holder, getpid());
 	EXPECT_EQ(dev().info().state, static_cast<std::uint32_t>(OAC_STATE_RUNNING));
 }
 

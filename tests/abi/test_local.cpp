@@ -106,7 +106,8 @@ TEST_F(local, maps_of_a_part_and_with_fewer_rights)
 	ASSERT_EQ(dev()(part), 0);
 	ASSERT_EQ(fill(at, 2 * page, u64_max), success);
 	for (std::uint64_t i = 0; i < size; i += page)
-		EXPECT_EQ(*window.at<std::uint64_t>(i), i / page == 3 || i / page == 4 ? u64_max : 0);
+		EXPECT_EQ(*window.at<std::uint64_t>(i),
+			  i / page == 3 || i / page == 4 ? u64_max : 0);
 	part.offset = 7 * page;
 	part.va = 2 * at;
 	EXPECT_EQ(dev()(part), EINVAL);

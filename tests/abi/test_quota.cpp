@@ -23,7 +23,7 @@ class parameter
 {
 public:
 	parameter(const std::string &name, std::uint64_t value)
-	    : path_("/sys/module/oac/parameters/" + name)
+		: path_("/sys/module/oac/parameters/" + name)
 	{
 		std::ifstream(path_) >> old_;
 		is_set_ = write(std::to_string(value));

@@ -3,7 +3,7 @@
 //
 // The driver is taken off the card while programs use it. Runs only where OAC_TEST_UNBIND is set:
 // everybody's work on the card ends.
-#include "device.hpp"
+#include "fenced.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -13,22 +13,26 @@
 #include <thread>
 #include <vector>
 
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <linux/sync_file.h>
+
 using namespace oac::abi;
 
-class remove_driver : public queue_test
+class remove_driver : public fenced_test
 {
 protected:
 	void SetUp() override
 	{
 		if (!std::getenv("OAC_TEST_UNBIND"))
 			GTEST_SKIP() << "OAC_TEST_UNBIND is not set";
-		queue_test::SetUp();
+		fenced_test::SetUp();
 		if (IsSkipped() || HasFatalFailure())
 			return;
 		struct stat node = {};
@@ -117,6 +121,113 @@ TEST_F(remove_driver, ends_calls_and_keeps_memory)
 	EXPECT_EQ(*memory.at<std::uint32_t>(3 * page), 43u);
 	*bell.at<std::uint32_t>(OAC_DB_SQ_TAIL) = 99;
 	EXPECT_EQ(*bell.at<std::uint32_t>(OAC_DB_SQ_TAIL), 99u);
+}
+
+/* Every kind of memory is mapped to the card, by the process, or both. */
+TEST_F(remove_driver, memory_of_every_kind_lets_go)
+{
+	constexpr std::size_t size = 16 * page;
+	std::uint64_t offset = 0;
+	auto *own = static_cast<char *>(
+		mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	drm_oac_bo_userptr user = {};
+
+	ASSERT_NE(own, MAP_FAILED);
+	user.addr = reinterpret_cast<std::uintptr_t>(own);
+	user.size = size;
+	ASSERT_EQ(dev()(user), 0);
+	ASSERT_EQ(map(user.handle, 1 << 28, size), 0);
+	drm_prime_handle prime = {};
+	prime.handle = handle_;
+	prime.flags = DRM_RDWR;
+	ASSERT_EQ(dev().call(DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime), 0);
+	const node shared(prime.fd);
+	/* The other card's memory, mapped to this one: it must be let go though the buffer lives. */
+	drm_prime_handle import = {};
+	const auto nodes = find_nodes();
+	const std::string &second_path = nodes.back();
+	const node second(::open(second_path.c_str(), O_RDWR | O_CLOEXEC));
+	if (nodes.size() > 1) {
+		prime.handle = second.buffer(size);
+		ASSERT_EQ(second.call(DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime), 0);
+		import.fd = prime.fd;
+		ASSERT_EQ(dev().call(DRM_IOCTL_PRIME_FD_TO_HANDLE, &import), 0);
+		ASSERT_EQ(map(import.handle, 2 << 28, size), 0);
+	}
+	const bool is_local = has_local();
+	const std::uint32_t local = is_local ? local_buffer(size, &offset) : 0;
+	std::optional<mapping> window, untouched;
+	std::int32_t local_fd = -1;
+	void *by_fd = MAP_FAILED;
+	if (is_local) {
+		window.emplace(dev(), offset, size);
+		untouched.emplace(dev(), offset, size);
+		ASSERT_EQ(map(local, 3 << 28, size), 0);
+		drm_prime_handle out = {};
+		out.handle = local;
+		out.flags = DRM_RDWR;
+		ASSERT_EQ(dev().call(DRM_IOCTL_PRIME_HANDLE_TO_FD, &out), 0);
+		local_fd = out.fd;
+		by_fd = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, local_fd, 0);
+		ASSERT_NE(by_fd, MAP_FAILED);
+		*window->at<std::uint32_t>(page) = 42;
+		ASSERT_EQ(*static_cast<volatile std::uint32_t *>(by_fd), 0u);
+		ASSERT_EQ(*reinterpret_cast<volatile std::uint32_t *>(static_cast<char *>(by_fd) +
+								      page),
+			  42u);
+	}
+	unbind();
+	own[0] = 1;
+	void *view = mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_SHARED, shared.fd(), 0);
+	EXPECT_NE(view, MAP_FAILED) << "an exported buffer outlives its card";
+	*static_cast<volatile char *>(view) = 1;
+	munmap(view, page);
+	if (is_local) {
+		/* Plain memory, the same wherever this buffer is mapped, and no SIGBUS. */
+		EXPECT_EQ(*window->at<std::uint32_t>(page), 0u);
+		*window->at<std::uint32_t>(page) = 7;
+		EXPECT_EQ(*untouched->at<std::uint32_t>(page), 7u);
+		EXPECT_EQ(*reinterpret_cast<volatile std::uint32_t *>(static_cast<char *>(by_fd) +
+								      page),
+			  7u);
+		munmap(by_fd, size);
+		close(local_fd);
+	}
+	drm_oac_bo_userptr late = user;
+	EXPECT_EQ(dev()(late), ENODEV);
+	drm_oac_bo_create bo = {};
+	bo.size = page;
+	EXPECT_EQ(dev()(bo), ENODEV);
+	if (nodes.size() > 1)
+		close(prime.fd);
+	munmap(own, size);
+}
+
+/* The sync_file is looked at when the card is gone, and dropped last. */
+TEST_F(remove_driver, ends_fences_and_their_stores)
+{
+	const auto made = make_kernel_queue();
+	const std::uint32_t obj = syncobj(), done = syncobj();
+	std::uint64_t offset = 0;
+	const std::uint32_t handle = dev().buffer(page, &offset);
+	const mapping memory(dev(), offset, page);
+
+	ASSERT_TRUE(memory.is_valid());
+	ASSERT_EQ(fence(made.queue, 0, done), 0);
+	ASSERT_EQ(fence(made.queue, 1, obj), 0);
+	ASSERT_EQ(store(obj, handle, 0, 7), 0);
+	*memory.at<std::uint64_t>() = 5;
+	const node file(sync_file(obj));
+	pollfd poll_for = { file.fd(), POLLIN, 0 };
+	sync_file_info info = {};
+	EXPECT_EQ(poll(&poll_for, 1, 20), 0);
+	unbind();
+	EXPECT_EQ(poll(&poll_for, 1, 0), 1);
+	ASSERT_EQ(file.call(SYNC_IOC_FILE_INFO, &info), 0);
+	EXPECT_EQ(info.status, -ENODEV);
+	EXPECT_EQ(*memory.at<std::uint64_t>(), 5u);
+	EXPECT_EQ(ring(made.queue, 1), ENODEV);
+	EXPECT_EQ(fence(made.queue, 1, obj), ENODEV);
 }
 
 TEST_F(remove_driver, under_load)

@@ -116,11 +116,16 @@ public:
 
 	peer::secrets tell() const
 	{
-		return { client_.context(),	    client_.queue(),
-			 client_.handle(),	    syncobj_,
-			 client_.mmap_offset(),	    client_.doorbell_offset(),
-			 client_.address(),	    raw_client::size,
-			 dma_buf_,		    0 };
+		return { client_.context(),
+			 client_.queue(),
+			 client_.handle(),
+			 syncobj_,
+			 client_.mmap_offset(),
+			 client_.doorbell_offset(),
+			 client_.address(),
+			 raw_client::size,
+			 dma_buf_,
+			 0 };
 	}
 
 	std::string check()

@@ -44,7 +44,7 @@ std::uint64_t local_area::size_for(accel::device &device)
 
 local_area::local_area(accel::device &device)
 	: context_(device), size_(size_for(device)), host_(device, context_, piece),
-	  queue_(context_, 16)
+	  copy_(host_.take<std::uint64_t>(piece / 8)), queue_(context_, 16)
 {
 	accel_buffer *raw = nullptr;
 
@@ -68,18 +68,16 @@ std::string local_area::mark()
 
 std::string local_area::find_anything()
 {
-	auto host = host_.take<std::uint64_t>(piece / 8);
-
 	for (std::uint64_t at = 0; at < size_; at += piece) {
-		std::ranges::fill(host.host, ~std::uint64_t{ 0 });
+		std::ranges::fill(copy_.host, ~std::uint64_t{ 0 });
 		const std::string wrong = failed(api::run(queue_, [&](std::uint32_t tag) {
-			return queue_.try_copy(host.address, address_ + at, piece, tag);
+			return queue_.try_copy(copy_.address, address_ + at, piece, tag);
 		}));
 		if (!wrong.empty())
 			return wrong;
-		const auto found = std::ranges::find_if(host.host, [](auto word) { return word; });
-		if (found != host.host.end()) {
-			const auto word = static_cast<std::uint64_t>(found - host.host.begin());
+		const auto found = std::ranges::find_if(copy_.host, [](auto word) { return word; });
+		if (found != copy_.host.end()) {
+			const auto word = static_cast<std::uint64_t>(found - copy_.host.begin());
 			return (*found == mark_value ? "what somebody else wrote at " :
 						       "not zero at ") +
 			       std::to_string(at + word * 8);

@@ -37,7 +37,7 @@ private:
 	struct release {
 		void operator()(accel_buffer *buffer) const { accel_buffer_free(buffer); }
 	};
-	static constexpr std::size_t piece = 4 << 20;
+	static constexpr std::size_t piece = 4 << 20;	/* looked at at once */
 
 	static std::uint64_t size_for(accel::device &device);
 
@@ -45,6 +45,7 @@ private:
 	std::uint64_t size_, address_ = 0;
 	std::unique_ptr<accel_buffer, release> buffer_;
 	api::arena host_;
+	api::arena::piece<std::uint64_t> copy_;
 	accel::queue queue_;
 };
 

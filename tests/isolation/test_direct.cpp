@@ -85,7 +85,7 @@ TEST_F(socket_test, another_process_is_told_who_has_the_card)
 TEST_F(socket_test, the_socket_gives_nothing_to_a_second_client)
 {
 	static constexpr std::uint16_t commands[] = {
-		VFIO_USER_VERSION,     VFIO_USER_DMA_MAP,	VFIO_USER_DEVICE_GET_INFO,
+		VFIO_USER_VERSION,     VFIO_USER_DMA_MAP,      VFIO_USER_DEVICE_GET_INFO,
 		VFIO_USER_REGION_READ, VFIO_USER_REGION_WRITE, VFIO_USER_DEVICE_RESET,
 	};
 
@@ -127,7 +127,7 @@ TEST_F(socket_test, those_who_knock_and_say_nothing_stop_nobody)
 class handles_test : public isolation::isolation_test
 {
 protected:
-	static constexpr std::size_t size = 16 * api::page;
+	static constexpr std::size_t size = 16 * api::page, large = 1 << 20;
 
 	void SetUp() override
 	{
@@ -137,9 +137,9 @@ protected:
 		second_.emplace(string(ACCEL_STRING_NAME));
 		mine_.emplace(device());
 		theirs_.emplace(*second_);
-		/* So many that some are at addresses where the other context has nothing. */
+		/* So much that most is at addresses where the other context has nothing. */
 		for (unsigned i = 0; i < 8; i++)
-			memory_.emplace_back(*second_, *theirs_, size);
+			memory_.emplace_back(*second_, *theirs_, large);
 		for (auto &one : memory_)
 			std::ranges::fill(one.buffer().bytes(), std::byte{ 0x33 });
 		own_.emplace(device(), *mine_, size);
@@ -170,7 +170,8 @@ TEST_F(handles_test, addresses_of_one_context_are_nothing_in_another)
 	unsigned faults = 0;
 
 	for (const auto &one : memory_) {
-		if (one.address() < own_->address() + size && own_->address() < one.address() + size)
+		/* Mine has far less in all: its own memory, and rings. */
+		if (one.address() < own_->address() + 2 * large)
 			continue;
 		for (bool writes : { true, false }) {
 			accel::queue queue(*mine_, 4u);
@@ -185,7 +186,7 @@ TEST_F(handles_test, addresses_of_one_context_are_nothing_in_another)
 			faults++;
 		}
 	}
-	EXPECT_GE(faults, 8u);
+	EXPECT_GE(faults, 4u);
 	api::expect_works(*second_);
 }
 

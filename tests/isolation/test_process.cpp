@@ -92,7 +92,9 @@ protected:
 class empty_file
 {
 public:
-	explicit empty_file(const std::string &node) : fd_(open(node.c_str(), O_RDWR | O_CLOEXEC)) {}
+	explicit empty_file(const std::string &node) : fd_(open(node.c_str(), O_RDWR | O_CLOEXEC))
+	{
+	}
 	~empty_file() { close(fd_); }
 	empty_file(const empty_file &) = delete;
 	empty_file &operator=(const empty_file &) = delete;

@@ -30,8 +30,7 @@ protected:
 		unsigned killed = 0;
 
 		while (std::chrono::steady_clock::now() < end) {
-			std::this_thread::sleep_for(
-				std::chrono::milliseconds(random() % 200));
+			std::this_thread::sleep_for(std::chrono::milliseconds(random() % 200));
 			const std::string wrong = workers.replace_one();
 			if (!wrong.empty()) {
 				ADD_FAILURE() << wrong;
@@ -68,13 +67,15 @@ TEST_F(kill_test, in_a_loop_under_load_leaves_nothing)
 	EXPECT_LE(after.unreclaimable_kib, before.unreclaimable_kib + slack_kib);
 	EXPECT_EQ(workers.undone(features), "") << "nobody did that";
 	EXPECT_GT(killed, seconds());
-	std::printf("killed %u; %lu opens, %lu commands, %lu local, %lu userptr, %lu exports, "
-		    "%lu imports, %lu fences; available %ld -> %ld KiB, unreclaimable %ld -> %ld\n",
-		    killed, workers.done().opens.load(), workers.done().commands.load(),
-		    workers.done().local.load(), workers.done().userptr.load(),
-		    workers.done().exports.load(), workers.done().imports.load(),
-		    workers.done().fences.load(), before.available_kib, after.available_kib,
-		    before.unreclaimable_kib, after.unreclaimable_kib);
+	std::printf(
+		"note: killed %u; %lu opens, %lu commands, %lu local, %lu userptr, %lu exports, "
+		"%lu imports, %lu fences; available %ld -> %ld KiB, unreclaimable %ld -> %ld\n",
+		killed, workers.done().opens.load(), workers.done().commands.load(),
+		workers.done().local.load(), workers.done().userptr.load(),
+		workers.done().exports.load(), workers.done().imports.load(),
+		workers.done().fences.load(), before.available_kib, after.available_kib,
+		before.unreclaimable_kib, after.unreclaimable_kib);
+	std::fflush(stdout);
 	oac::abi::node own(::open(path().c_str(), O_RDWR | O_CLOEXEC));
 	own.context();
 }

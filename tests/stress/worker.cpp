@@ -86,8 +86,8 @@ class session
 {
 public:
 	session(const job &what, std::mt19937 &random)
-		: what_(what), random_(random),
-		  client_(what.nodes[random() % what.nodes.size()]), features_(client_.features())
+		: what_(what), random_(random), client_(what.nodes[random() % what.nodes.size()]),
+		  features_(client_.features())
 	{
 		const bool user = features_ & DRM_OAC_FEATURE_USER_SUBMIT && random_() % 3;
 

@@ -15,8 +15,8 @@ namespace stress
 
 /// What the workers have done, in memory that they share with who started them.
 struct tally {
-	std::atomic<std::uint64_t> opens, commands, local, userptr, exports, imports, fences, stores,
-		waits, eventfds, gone;
+	std::atomic<std::uint64_t> opens, commands, local, userptr, exports, imports, fences,
+		stores, waits, eventfds, gone;
 };
 
 struct job {

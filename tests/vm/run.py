@@ -54,7 +54,7 @@ TEST_DATA = ("digits.csv.gz", "layout.golden")
 FIRMWARE = ("firmware/*.bin", "firmware/*.fw", "firmware/*.img",
             "firmware/*.oacfw")
 FIRMWARE_DIR = "lib/firmware/oac"
-EXTRA_MODULES = ()
+EXTRA_MODULES = ("vgem",)         # an importer and exporter of dma-bufs
 
 HOST_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin:/bin"
 

@@ -19,6 +19,11 @@
  * Memory, fences and sharing use DRM's own ioctls where it has them: GEM_CLOSE, PRIME_HANDLE_TO_FD
  * and PRIME_FD_TO_HANDLE (dma-buf), SYNCOBJ_* (fences, timelines, sync_file).
  *
+ * Sharing: host and local buffers are exported, and whoever has the dma-buf may mmap() it. A buffer
+ * on user memory or of an import gives EOPNOTSUPP. Another device that attaches to local memory,
+ * and so an import of it by another card, gets EOPNOTSUPP. An import has no mmap() here: use the
+ * dma-buf. EINVAL: an import that is not made of whole pages.
+ *
  * Who may see what: totals of a card are for everybody who may open it. What a client holds and
  * spent, and its pid, is for the same user and for CAP_SYS_ADMIN: others' are not listed.
  *
@@ -234,6 +239,8 @@ struct drm_oac_context_destroy {
  * struct drm_oac_bo_create - memory the card can reach once it is mapped to a context
  * Zeroed. Freed with DRM_IOCTL_GEM_CLOSE; maps keep it alive. Local memory is mapped by mmap()
  * through the card's window, write-combining; when the card is lost, plain memory takes its place.
+ * So it does when other firmware is loaded: the buffer is stale then, its contents are gone for
+ * good, and MAP gives ESTALE.
  * Errors: EINVAL size 0 or not whole pages; E2BIG over 1 TiB; ENOMEM; EOPNOTSUPP no local memory;
  * ENOSPC not enough local memory; EDQUOT the user may have no more.
  */
@@ -272,8 +279,8 @@ struct drm_oac_bo_userptr {
  * struct drm_oac_map - make part of a buffer visible to a context
  * The caller picks the device address.
  * Errors: EINVAL misaligned, no rights, beyond the buffer or 48 bits; EACCES WRITE to read-only
- * memory; EEXIST the range overlaps a map; ENOSPC the card has no segments left for the context;
- * EDQUOT the context may have no more maps.
+ * memory; ESTALE local memory from before a firmware load; EEXIST the range overlaps a map; ENOSPC
+ * the card has no segments left for the context; EDQUOT the context may have no more maps.
  */
 struct drm_oac_map {
 	__u32 context;
@@ -351,7 +358,8 @@ struct drm_oac_queue_wait {
 
 /**
  * struct drm_oac_queue_eventfd - signal an eventfd on each interrupt of the queue
- * Interrupts are armed by the caller through its doorbell page.
+ * Interrupts are armed by the caller through its doorbell page, or by QUEUE_SUBMIT. There may be
+ * more than were asked for: the driver arms some of its own.
  * fd -1 takes it away. Errors: EBADF.
  */
 struct drm_oac_queue_eventfd {
@@ -367,7 +375,8 @@ struct drm_oac_queue_eventfd {
  * The caller has written the entries into the ring, any number for one call. tail is the
  * free-running count of commands written.
  * Errors: EINVAL not a KERNEL_SUBMIT queue, no flag, or a tail behind the last one or more than
- * depth ahead of the completions; EIO the queue is in state ERROR.
+ * depth ahead of the completions; EIO the queue is in state ERROR. Of two racing calls either may be
+ * first: the one whose tail then is behind gets EINVAL, and its commands are carried out.
  */
 struct drm_oac_queue_submit {
 	__u32 queue;
@@ -382,7 +391,9 @@ struct drm_oac_queue_submit {
  * there DRM's ioctls wait for it and export it as a sync_file. It always signals: with an error when
  * the queue fails (ECANCELED) or is destroyed (ECANCELED), the card is lost (ENODEV), or the
  * timeout passes (ETIMEDOUT), which is at most the module parameter fence_timeout_ms.
- * Errors: EINVAL count more than depth ahead of the completions; ENOENT no such queue or syncobj;
+ * Commands before the one that failed are done: their fences signal without an error.
+ * Errors: EINVAL count more than depth ahead of the completions, or a point not ahead of the
+ * timeline's last; ENOENT no such queue or syncobj; EDQUOT 4096 of the queue are pending;
  * EOPNOTSUPP DRM_OAC_FEATURE_SYNC is missing.
  */
 struct drm_oac_queue_fence {

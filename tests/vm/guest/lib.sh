@@ -99,7 +99,7 @@ gtest() {
 }
 
 # One line of a gtest program. Only the first verdict after RUN counts: the
-# closing summary repeats the failures.
+# closing summary repeats the failures. A line "note: ..." is shown as it comes.
 gtest_line() {
 	case $1 in
 	'[ RUN      ] '*)
@@ -109,6 +109,9 @@ gtest_line() {
 		return ;;
 	'[       OK ] '* | '[  SKIPPED ] '* | '[  FAILED  ] '*)
 		[ -n "$gtest_case" ] || return 0 ;;
+	'note: '*)
+		note "$gtest_prefix/$gtest_case: ${1#note: }"
+		return ;;
 	*)
 		echo "$1" >>/tmp/output
 		return ;;

@@ -6,6 +6,8 @@
 # here, where nobody else uses it.
 
 check module-loaded load_module
+# Another driver to share buffers with.
+check vgem-loaded modprobe vgem
 OAC_TEST_UNBIND=1
 export OAC_TEST_UNBIND
 gtest abi /test/test_abi

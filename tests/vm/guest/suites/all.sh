@@ -4,4 +4,6 @@
 
 . /suites/smoke.sh
 . /suites/api.sh
+. /suites/abi.sh
+. /suites/isolation.sh
 . /suites/digits.sh
