@@ -273,8 +273,9 @@ outcome admin::queue_create(const oac_admin_cmd &cmd)
 		return failed(OAC_ST_BAD_QUEUE);
 	if (find_queue(arg.queue_id))
 		return failed(OAC_ST_ID_IN_USE);
-	if (arg.weight > OAC_WEIGHT_MAX || arg.vector >= OAC_MSIX_VECTORS || arg.priority > OAC_PRIORITY_MAX ||
-	    arg.depth_log2 == 0 || arg.depth_log2 > limits().max_depth_log2)
+	if (arg.weight > OAC_WEIGHT_MAX || arg.vector >= OAC_MSIX_VECTORS ||
+	    arg.priority > OAC_PRIORITY_MAX || arg.depth_log2 == 0 ||
+	    arg.depth_log2 > limits().max_depth_log2)
 		return failed(OAC_ST_BAD_FIELD);
 	if ((arg.sq_va | arg.cq_va | arg.tail_va | arg.progress_addr) % LINE)
 		return failed(OAC_ST_BAD_ALIGNMENT);

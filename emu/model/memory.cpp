@@ -53,9 +53,8 @@ memory::~memory()
 
 void memory::scrub(std::uint64_t offset, std::uint64_t length)
 {
-	if (length < HOLE_MIN ||
-	    fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
-		      static_cast<off_t>(length)))
+	if (length < HOLE_MIN || fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+					   static_cast<off_t>(offset), static_cast<off_t>(length)))
 		std::memset(data_ + offset, 0, length);
 }
 

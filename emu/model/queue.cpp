@@ -117,8 +117,8 @@ void queue::account(const step_budget &budget)
 	compute_ns_ += budget.compute_ns;
 	if (copy_began_ns_ == 0)
 		return;
-	copy_ns_ += board_.clock_ns() - copy_began_ns_ -
-		    (budget.compute_ns - copy_began_compute_ns_);
+	copy_ns_ +=
+		board_.clock_ns() - copy_began_ns_ - (budget.compute_ns - copy_began_compute_ns_);
 	copy_began_ns_ = 0;
 }
 

@@ -205,6 +205,7 @@ ACCEL_API int accel_buffer_wrap(accel_device *device, void *host, size_t size, u
  * A descriptor for the buffer, to be closed by the caller: a dma-buf from the kernel driver, a memory
  * file from the direct backend. It keeps the memory alive. Any process may import it, and so may
  * other drivers where it is a dma-buf. -EOPNOTSUPP: wrapped memory; local memory of a direct card.
+ * -EMFILE: made by the direct backend when buffers were more than half the limit of open files.
  */
 ACCEL_API int accel_buffer_export(accel_buffer *buffer, int *fd);
 /*

@@ -21,9 +21,9 @@ constexpr std::size_t PAGE_MASK = OAC_PAGE_SIZE - 1;
 std::size_t whole_pages(std::size_t size, const char *call)
 {
 	if (size == 0 || size > SIZE_MAX - PAGE_MASK)
-		throw failure(EINVAL,
-			      std::string(call) + ": the size must be 1 byte or more, and fit in "
-						  "the address space");
+		throw failure(EINVAL, std::string(call) +
+					      ": the size must be 1 byte or more, and fit in "
+					      "the address space");
 	return (size + PAGE_MASK) & ~PAGE_MASK;
 }
 

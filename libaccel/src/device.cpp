@@ -218,10 +218,10 @@ int accel_device_clients(accel_device *device, struct accel_client *clients, int
 		const auto found = device->backend->clients();
 		for (std::size_t i = 0; i < std::min<std::size_t>(found.size(), max); i++) {
 			const accel::client_reading &one = found[i];
-			clients[i] = { one.id,		 one.pid,	  one.uid,
-				       one.contexts,	 one.queues,	  one.host_bytes,
+			clients[i] = { one.id,		one.pid,	  one.uid,
+				       one.contexts,	one.queues,	  one.host_bytes,
 				       one.local_bytes, one.pinned_bytes, one.compute_ns,
-				       one.copy_ns,	 one.commands };
+				       one.copy_ns,	one.commands };
 		}
 		return static_cast<int>(found.size());
 	});

@@ -42,13 +42,12 @@ void accel_timeline::raise(std::uint64_t value) noexcept
 /* Under mutex. Closing a sync_file takes it out of the epoll of others: the kick tells them. */
 void accel_timeline::drop_signalled()
 {
-	const std::size_t dropped =
-		std::erase_if(fences, [&](const accel::followed_fence &fence) {
-			const int status = fence_status(fence.sync_file.get());
-			if (status > 0)
-				raise(fence.value);
-			return status != 0;
-		});
+	const std::size_t dropped = std::erase_if(fences, [&](const accel::followed_fence &fence) {
+		const int status = fence_status(fence.sync_file.get());
+		if (status > 0)
+			raise(fence.value);
+		return status != 0;
+	});
 	if (dropped > 0)
 		context->kick();
 }

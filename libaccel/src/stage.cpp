@@ -127,6 +127,7 @@ struct accel_stage {
 	void copy(std::uint64_t to, std::uint64_t from, std::uint64_t size, std::int64_t deadline);
 	void move(std::uint64_t to, std::uint64_t from, std::uint64_t size, std::int64_t deadline);
 	bool write_piece(side &to, std::uint64_t number, std::uint64_t address, std::uint64_t size);
+	void check_time(std::int64_t deadline) const;
 	void sleep(std::int64_t deadline);
 	void close() noexcept;
 
@@ -172,7 +173,18 @@ bool accel_stage::write_piece(side &to, std::uint64_t number, std::uint64_t addr
 	return true;
 }
 
-/* Until either side has something new. */
+void accel_stage::check_time(std::int64_t deadline) const
+{
+	if (deadline == INT64_MAX || accel::now_ns() < deadline)
+		return;
+	const side &behind = source.done < destination.done + COMMANDS ? source : destination;
+	throw failure(ETIMEDOUT, std::string("accel_stage_copy: not done in time; the ") +
+					 behind.name +
+					 " is behind; allow more time, or see what its card is "
+					 "busy with");
+}
+
+/* Until either side has something new, or the deadline. */
 void accel_stage::sleep(std::int64_t deadline)
 {
 	std::array<pollfd, 4> fds{};
@@ -187,15 +199,7 @@ void accel_stage::sleep(std::int64_t deadline)
 		if (card.lost_fd() >= 0)
 			fds[count++] = { card.lost_fd(), POLLRDHUP, 0 };
 	}
-	const accel::time_left left(deadline);
-	if (ppoll(fds.data(), count, left.get(), nullptr) == 0)
-		throw failure(ETIMEDOUT, std::string("accel_stage_copy: not done in time; the ") +
-						 (source.done < destination.done + COMMANDS ?
-							  source :
-							  destination)
-							 .name +
-						 " is behind; allow more time, or see what its "
-						 "card is busy with");
+	ppoll(fds.data(), count, accel::time_left(deadline).get(), nullptr);
 	for (std::size_t i = 0; i < count; i++) {
 		eventfd_t events;
 		if ((fds[i].revents & POLLIN) && fds[i].events == POLLIN)
@@ -225,14 +229,22 @@ void accel_stage::move(std::uint64_t to, std::uint64_t from, std::uint64_t size,
 	source.written = destination.written = 0;
 	source.done = destination.done = 0;
 	used = base + total;
+	const auto feed_both = [&] {
+		const bool has_moved = feed(source, from);
+		return feed(destination, to) || has_moved;
+	};
+	if (total == 0)
+		return;
+	feed_both();
+	/* So that a timeout of 0 is never enough, however fast the cards are. */
+	check_time(deadline);
 	for (;;) {
-		bool has_moved = feed(source, from);
-		has_moved |= feed(destination, to);
 		source.reap();
 		destination.reap();
 		if (destination.done == total * COMMANDS && source.done == total * COMMANDS)
 			return;
-		if (!has_moved)
+		check_time(deadline);
+		if (!feed_both())
 			sleep(deadline);
 	}
 }
@@ -284,8 +296,7 @@ int accel_stage_copy(accel_stage *stage, uint64_t destination, uint64_t source, 
 	return guard([&] {
 		accel::require(stage, "stage");
 		if (!accel::is_timeout(timeout))
-			throw failure(EINVAL,
-				      "accel_stage_copy: the timeout must not be negative");
+			throw failure(EINVAL, "accel_stage_copy: the timeout must not be negative");
 		if (size > UINT64_MAX - source || size > UINT64_MAX - destination)
 			throw failure(EINVAL, "accel_stage_copy: address and size are beyond the "
 					      "address space");

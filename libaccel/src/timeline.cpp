@@ -84,8 +84,7 @@ void watcher::add(accel_context &context)
 /* Contexts that came since the last look. */
 void watcher::add_shares()
 {
-	const accel::timeline_share *first =
-		timeline_.shares.load(std::memory_order_acquire);
+	const accel::timeline_share *first = timeline_.shares.load(std::memory_order_acquire);
 	for (auto *one = first; one != newest_; one = one->next)
 		add(one->map.context());
 	newest_ = first;
@@ -262,8 +261,7 @@ namespace
 int push_timeline(accel_queue *queue, std::uint8_t opcode, accel_timeline *timeline,
 		  std::uint64_t value, std::uint32_t tag)
 {
-	const std::uint64_t address =
-		timeline && queue ? timeline->address_in(queue->context) : 0;
+	const std::uint64_t address = timeline && queue ? timeline->address_in(queue->context) : 0;
 	if (address == 0) [[unlikely]]
 		return accel::error_literal(EINVAL,
 					    "accel_queue_*: the queue or the timeline is NULL, or "

@@ -36,7 +36,8 @@ bool wait_for_socket(const std::string &directory, const std::string &socket)
 {
 	const int events = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	bool is_there = false;
-	if (events >= 0 && inotify_add_watch(events, directory.c_str(), IN_CREATE | IN_MOVED_TO) >= 0) {
+	if (events >= 0 &&
+	    inotify_add_watch(events, directory.c_str(), IN_CREATE | IN_MOVED_TO) >= 0) {
 		pollfd fd{ events, POLLIN, 0 };
 		while (!(is_there = fs::exists(socket)) && poll(&fd, 1, 10000) > 0) {
 			char dropped[4096];

@@ -10,6 +10,10 @@
 #include <fstream>
 #include <iostream>
 
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 namespace api
 {
 
@@ -167,6 +171,31 @@ void expect_works(accel::device &device)
 		return queue.try_copy(to.address, from.address, 8, tag);
 	}));
 	EXPECT_EQ(to.host[0], from.host[0]);
+}
+
+without_capability::without_capability(int capability) : capability_(capability)
+{
+	set(false);
+}
+
+without_capability::~without_capability()
+{
+	if (had_)
+		set(true);
+}
+
+void without_capability::set(bool on)
+{
+	__user_cap_header_struct header{ _LINUX_CAPABILITY_VERSION_3, 0 };
+	__user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3]{};
+	const auto bit = std::uint32_t{ 1 } << (capability_ % 32);
+	std::uint32_t &effective = data[capability_ / 32].effective;
+
+	ASSERT_EQ(syscall(SYS_capget, &header, data), 0);
+	if (!on)
+		had_ = (effective & bit) != 0;
+	effective = on ? effective | bit : effective & ~bit;
+	ASSERT_EQ(syscall(SYS_capset, &header, data), 0);
 }
 
 std::uint32_t numbers::next()

@@ -123,6 +123,21 @@ testing::AssertionResult is_done(const char *text, const accel::completion &comp
 /// A copy of 8 bytes that works proves that card, context and queue do.
 void expect_works(accel::device &device);
 
+/// Without a capability for as long as it lives, in this thread; a program without any stays as it is.
+class without_capability
+{
+public:
+	explicit without_capability(int capability);
+	without_capability(const without_capability &) = delete;
+	without_capability &operator=(const without_capability &) = delete;
+	~without_capability();
+
+private:
+	void set(bool on);
+	int capability_;
+	bool had_ = false;
+};
+
 /// A small deterministic generator: tests give the same numbers in every run.
 class numbers
 {

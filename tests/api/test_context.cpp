@@ -4,6 +4,7 @@
 // Contexts: address spaces of their own, limits, and the order of closing.
 #include "fixture.hpp"
 
+#include <linux/capability.h>
 #include <unistd.h>
 
 namespace
@@ -67,6 +68,32 @@ TEST_F(context_test, limit_is_enospc_and_comes_back)
 	contexts.clear();
 	EXPECT_EQ(accel_context_create(device().get(), &more), 0) << accel_error_text();
 	EXPECT_EQ(accel_context_destroy(more), 0);
+}
+
+TEST_F(context_test, quota_of_a_user_is_edquot_and_named)
+{
+	if (!on_kernel())
+		GTEST_SKIP() << "a card without the kernel driver has one user";
+	const api::without_capability bound(CAP_SYS_RESOURCE);
+	const std::uint64_t limit = number(ACCEL_NUMBER_MAX_CONTEXTS);
+	std::vector<accel::context> contexts;
+	accel_context *more = nullptr;
+	int result = 0;
+	while (contexts.size() <= limit) {
+		result = accel_context_create(device().get(), &more);
+		if (result != 0)
+			break;
+		accel_context_destroy(more);
+		contexts.emplace_back(device());
+	}
+	EXPECT_EQ(result, -EDQUOT);
+	EXPECT_NE(std::string_view(accel_error_text()).find("user_contexts"),
+		  std::string_view::npos)
+		<< accel_error_text();
+	EXPECT_GT(contexts.size(), 0u);
+	contexts.clear();
+	EXPECT_EQ(accel_context_create(device().get(), &more), 0) << accel_error_text();
+	accel_context_destroy(more);
 }
 
 TEST_F(context_test, addresses_of_one_mean_nothing_in_another)

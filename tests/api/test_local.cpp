@@ -129,8 +129,7 @@ TEST_F(local_test, the_end_is_enospc_and_says_so)
 	accel_buffer *raw = nullptr;
 	const std::uint64_t all = number(ACCEL_NUMBER_LOCAL_MEMORY_BYTES);
 	EXPECT_EQ(accel_buffer_alloc_local(device().get(), all + page, &raw), -ENOSPC);
-	EXPECT_NE(std::string_view(accel_error_text()).find("local memory"),
-		  std::string_view::npos)
+	EXPECT_NE(std::string_view(accel_error_text()).find("local memory"), std::string_view::npos)
 		<< accel_error_text();
 	EXPECT_EQ(accel_buffer_alloc_local(device().get(), 0, &raw), -EINVAL);
 	EXPECT_EQ(accel_buffer_alloc_local(nullptr, page, &raw), -EINVAL);

@@ -95,8 +95,7 @@ TEST_F(share_test, many_imports_end_in_any_order)
 		accel::mapping mapping(context(), copies.front());
 		EXPECT_DONE(fill(mapping.address(), 4));
 		mapping.unmap();
-		copies.erase(copies.begin() +
-			     static_cast<long>(random.next() % copies.size()));
+		copies.erase(copies.begin() + static_cast<long>(random.next() % copies.size()));
 	}
 	accel::mapping mapping(context(), original);
 	EXPECT_DONE(fill(mapping.address(), page));

@@ -156,9 +156,11 @@ TEST_F(timeline_test, another_context_needs_a_share)
 	timeline.share(other);
 	timeline.share(other);
 	timeline.share(context());
-	EXPECT_DONE(api::run(second, [&](auto tag) { return second.try_signal(timeline, 3, tag); }));
+	EXPECT_DONE(
+		api::run(second, [&](auto tag) { return second.try_signal(timeline, 3, tag); }));
 	EXPECT_EQ(timeline.value(), 3u);
-	EXPECT_DONE(api::run(queue(), [&](auto tag) { return queue().try_wait(timeline, 3, tag); }));
+	EXPECT_DONE(
+		api::run(queue(), [&](auto tag) { return queue().try_wait(timeline, 3, tag); }));
 	EXPECT_EQ(accel_timeline_share(nullptr, other.get()), -EINVAL);
 	EXPECT_EQ(accel_timeline_share(timeline.get(), nullptr), -EINVAL);
 }
@@ -231,9 +233,8 @@ TEST_F(timeline_test, a_share_reaches_hosts_that_wait_already)
 		accel::context there(far_card);
 		accel::queue far(there, 16);
 		accel::timeline timeline(context());
-		std::thread host([&] {
-			EXPECT_EQ(timeline.wait(1, 20s), 0) << accel_error_text();
-		});
+		std::thread host(
+			[&] { EXPECT_EQ(timeline.wait(1, 20s), 0) << accel_error_text(); });
 		timeline.share(there);
 		EXPECT_EQ(far.try_signal(timeline, 1, 1), 0);
 		EXPECT_EQ(far.submit(), 0);

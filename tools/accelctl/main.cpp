@@ -45,6 +45,7 @@ void add_all(CLI::App &app, session &s)
 	add_list(app, s);
 	add_info(app, s);
 	add_status(app, s);
+	add_clients(app, s);
 	add_events(app, s);
 	add_copy_test(app, s);
 	add_fw(app, s);

@@ -47,6 +47,7 @@ void add_timeout(CLI::App &verb, std::int64_t &timeout_ns);
 void add_list(CLI::App &app, session &s);
 void add_info(CLI::App &app, session &s);
 void add_status(CLI::App &app, session &s);
+void add_clients(CLI::App &app, session &s);
 void add_events(CLI::App &app, session &s);
 void add_copy_test(CLI::App &app, session &s);
 void add_fw(CLI::App &app, session &s);

@@ -24,6 +24,26 @@ tree firmware_of(const card &of)
 	return out;
 }
 
+tree features_of(const card &of)
+{
+	constexpr struct {
+		accel_number which;
+		const char *name;
+	} features[] = {
+		{ ACCEL_NUMBER_FEATURE_USER_SUBMIT, "user_submit" },
+		{ ACCEL_NUMBER_FEATURE_WRAP, "wrap" },
+		{ ACCEL_NUMBER_FEATURE_SYNC, "sync" },
+		{ ACCEL_NUMBER_FEATURE_PEER, "peer" },
+	};
+	tree out = tree::array();
+
+	for (const auto &feature : features) {
+		if (of.number(feature.which).value_or(0))
+			out.push_back(feature.name);
+	}
+	return out;
+}
+
 tree capabilities_of(const card &of)
 {
 	tree out;
@@ -43,6 +63,7 @@ tree capabilities_of(const card &of)
 		out["data_types"].push_back("int8");
 	if (of.number(ACCEL_NUMBER_FEATURE_FP32).value_or(0))
 		out["data_types"].push_back("fp32");
+	out["features"] = features_of(of);
 	return out;
 }
 
@@ -52,6 +73,7 @@ tree use_of(const card &of)
 
 	of.put(out, "contexts", ACCEL_NUMBER_CONTEXTS);
 	of.put(out, "queues", ACCEL_NUMBER_QUEUES);
+	of.put(out, "local_memory_free_bytes", ACCEL_NUMBER_LOCAL_MEMORY_FREE_BYTES);
 	of.put(out, "resets", ACCEL_NUMBER_RESET_COUNT);
 	return out;
 }

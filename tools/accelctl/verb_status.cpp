@@ -47,6 +47,7 @@ void fill_row(card &of, tree &row)
 	now.put_sensor(row, "power_watts", "card_power");
 	now.put_sensor(row, "load_ratio", "engine_load");
 	of.put(row, "memory_bytes", ACCEL_NUMBER_LOCAL_MEMORY_BYTES);
+	of.put(row, "memory_free_bytes", ACCEL_NUMBER_LOCAL_MEMORY_FREE_BYTES);
 	of.put(row, "contexts", ACCEL_NUMBER_CONTEXTS);
 	of.put(row, "queues", ACCEL_NUMBER_QUEUES);
 	now.put_counter(row, "command_errors", "command_errors");

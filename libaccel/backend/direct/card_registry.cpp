@@ -114,9 +114,9 @@ std::shared_ptr<card> start_at_socket(const std::string &name)
 	} catch (const refusal &error) {
 		if (error.code().value() != EBUSY)
 			throw;
-		const std::string holder =
-			error.holder() > 0 ? "process " + std::to_string(error.holder()) :
-					     "another process";
+		const std::string holder = error.holder() > 0 ?
+						   "process " + std::to_string(error.holder()) :
+						   "another process";
 		throw failure(EBUSY, "card " + name + ": " + holder +
 					     " uses it; wait or end that process");
 	}

@@ -97,8 +97,9 @@ void keep_from_shrinking(int file)
 {
 	const int seals = fcntl(file, F_GET_SEALS);
 	if (seals < 0)
-		refuse_import("neither a dma-buf nor a memory file; pass what accel_buffer_export() "
-			      "or memfd_create() gave");
+		refuse_import(
+			"neither a dma-buf nor a memory file; pass what accel_buffer_export() "
+			"or memfd_create() gave");
 	if ((fcntl(file, F_GETFL) & O_ACCMODE) != O_RDWR ||
 	    (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) != 0)
 		refuse_import("the memory file is read-only; open it for reading and writing");
@@ -123,7 +124,7 @@ std::size_t size_of_import(int file)
 		size = lseek(file, 0, SEEK_END);
 	} else {
 		keep_from_shrinking(file);
-		struct stat status{};
+		struct stat status {};
 		size = fstat(file, &status) == 0 ? status.st_size : -1;
 	}
 	if (size <= 0 || (size & (OAC_PAGE_SIZE - 1)) != 0)

@@ -410,8 +410,9 @@ TEST(vfio_user_client, a_refusal_may_name_the_holder)
 {
 	EXPECT_EQ(holder_of("{\"holder\": 4711}"), 4711);
 	EXPECT_EQ(holder_of("{\"since\":3,\"holder\":1}"), 1);
-	for (const char *text : { "", "{}", "{\"holder\"", "{\"holder\":", "{\"holder\": -5}",
-				  "{\"holder\": 99999999999}", "{\"holder\": \"init\"}", "holder: 3" })
+	for (const char *text :
+	     { "", "{}", "{\"holder\"", "{\"holder\":", "{\"holder\": -5}",
+	       "{\"holder\": 99999999999}", "{\"holder\": \"init\"}", "holder: 3" })
 		EXPECT_EQ(holder_of(text), 0) << text;
 }
 

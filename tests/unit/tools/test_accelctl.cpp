@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include <unistd.h>
+
 #include <gtest/gtest.h>
 
 #include "accelctl_run.hpp"
@@ -135,6 +137,33 @@ TEST(accelctl, copy_test_checks_and_measures)
 	}
 }
 
+TEST(accelctl, clients_show_who_asks)
+{
+	for (const auto &card : document("clients", "accel.clients/1").at("cards")) {
+		ASSERT_EQ(card.at("clients").size(), 1u) << card;
+		const nlohmann::json &client = card.at("clients")[0];
+		EXPECT_GT(client.at("pid"), 0);
+		EXPECT_EQ(client.at("command"), "accelctl");
+		EXPECT_EQ(client.at("uid"), geteuid());
+		EXPECT_EQ(client.at("contexts"), 0);
+		EXPECT_EQ(client.at("local_bytes"), 0);
+		EXPECT_EQ(client.at("commands"), 0);
+	}
+	const run_result r = run("clients -d 0");
+	EXPECT_NE(r.out.find("accelctl"), std::string::npos) << r.out;
+	EXPECT_NE(r.out.find("COMMANDS"), std::string::npos) << r.out;
+}
+
+TEST(accelctl, free_local_memory_is_shown)
+{
+	const nlohmann::json status = document("status -d 0", "accel.status/1").at("cards").at(0);
+	EXPECT_EQ(status.at("memory_free_bytes"), status.at("memory_bytes"));
+	const nlohmann::json info = document("info -d 0", "accel.info/1").at("cards").at(0);
+	EXPECT_EQ(info.at("use").at("local_memory_free_bytes"),
+		  info.at("capabilities").at("local_memory_bytes"));
+	EXPECT_EQ(info.at("capabilities").at("features"), nlohmann::json::array({ "user_submit" }));
+}
+
 TEST(accelctl, events_begin_with_a_boot)
 {
 	const nlohmann::json card = document("events -d 0", "accel.events/1").at("cards").at(0);
@@ -208,10 +237,10 @@ TEST(accelctl, json_on_every_error)
 	}
 }
 
-const char *const verbs[] = { "",	   "list",	 "info",       "status",
-			      "events",	   "copy-test",	 "fw",	       "fw load",
-			      "fw build",  "fw sign",	 "fw inspect", "fw verify",
-			      "fw keygen", "completion", "man",	       "version" };
+const char *const verbs[] = { "",	 "list",       "info",	    "status",	 "clients",
+			      "events",	 "copy-test",  "fw",	    "fw load",	 "fw build",
+			      "fw sign", "fw inspect", "fw verify", "fw keygen", "completion",
+			      "man",	 "version" };
 
 TEST(accelctl, help_of_every_verb_has_examples)
 {
