@@ -148,6 +148,8 @@ void client::expect_works()
 
 	wait.queue = queue();
 	void *const bell = doorbell();
+	if (testing::Test::HasFailure())
+		return;
 	nop.opcode = OAC_CMD_NOP;
 	std::memcpy(const_cast<char *>(ring_memory_->at<char>()), &nop, sizeof(nop));
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);

@@ -71,6 +71,7 @@ void fail_nth::fail_each(const maker &make, int fine, unsigned least)
 		const std::string when = "place " + std::to_string(nth);
 
 		one.reset();
+		repair();
 		expect_nothing_held(when);
 		if (!outcome.injected) {
 			EXPECT_EQ(outcome.err, fine) << when;

@@ -29,6 +29,9 @@ protected:
 	/* fine: what the call returns when all is well; least: so many places it has for sure. */
 	void fail_each(const maker &make, int fine = 0, unsigned least = 1);
 
+	/* After each attempt, before what is held is compared. */
+	virtual void repair() {}
+
 	const injector &inject() const { return injector_; }
 	const std::string &path() const { return path_; }
 	bool has_feature(std::uint64_t feature) const;
