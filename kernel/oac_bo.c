@@ -24,6 +24,13 @@
 
 /* ---- DMA -------------------------------------------------------------------------------------- */
 
+/*
+ * The same pages may be mapped more than once: a program's own memory wrapped twice, or on two
+ * cards. With CPU caches that the cards snoop and no bounce buffers there is nothing to sync, and
+ * this says so: the DMA API's debugging takes it for a mistake otherwise.
+ */
+#define OAC_BO_DMA_ATTRS	DMA_ATTR_SKIP_CPU_SYNC
+
 static struct sg_table *oac_bo_sgt_create(struct oac_bo *bo)
 {
 	struct device *dev = bo->gem.dev->dev;
@@ -36,7 +43,7 @@ static struct sg_table *oac_bo_sgt_create(struct oac_bo *bo)
 						bo->gem.size, UINT_MAX & PAGE_MASK, GFP_KERNEL);
 	if (err)
 		goto err_free;
-	err = dma_map_sgtable(dev, sgt, bo->dir, 0);
+	err = dma_map_sgtable(dev, sgt, bo->dir, OAC_BO_DMA_ATTRS);
 	if (err)
 		goto err_table;
 	return sgt;
@@ -55,7 +62,7 @@ static void oac_bo_sgt_destroy(struct oac_bo *bo)
 		oac_prime_detach(bo);
 		return;
 	}
-	dma_unmap_sgtable(bo->gem.dev->dev, bo->sgt, bo->dir, 0);
+	dma_unmap_sgtable(bo->gem.dev->dev, bo->sgt, bo->dir, OAC_BO_DMA_ATTRS);
 	sg_free_table(bo->sgt);
 	kfree(bo->sgt);
 	bo->sgt = NULL;

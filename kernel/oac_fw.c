@@ -252,10 +252,15 @@ static void oac_fw_set_state(struct oac_card *card, enum oac_fw_state state)
 /* Finishes a boot that ended with err: the state that contexts see follows from it. */
 static int oac_fw_finish(struct oac_card *card, int err)
 {
-	if (!err)
+	bool booted = !err;
+
+	if (booted)
 		err = oac_fw_bring_up(card);
 	if (err)
 		oac_admin_disable(card);
+	/* Firmware that nobody drives must not show as running; a refusal's reason stays. */
+	if (err && booted && oac_hw_reset(card))
+		oac_card_lose(card, "a boot could not be undone");
 	oac_fw_set_state(card, err ? OAC_FW_DOWN : OAC_FW_UP);
 	return err;
 }

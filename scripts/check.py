@@ -376,6 +376,11 @@ RING = {
 }
 RING_TIMEOUT = 2400
 
+# The same on the debug kernel, which is made first where it is not cached.
+DEBUG_RING = [Guest("smoke"), Guest("api"), Guest("abi"), Guest("isolation"), STRESS,
+              Guest("fail-nth")]
+DEBUG_TIMEOUT = 7200
+
 
 def stage_commands(stage):
     result = Result()
@@ -406,15 +411,15 @@ def stage_sanitized(stage):
     return result
 
 
-def ring_kernel(kernel):
+def ring_kernel(kernel, guests=None, timeout=RING_TIMEOUT):
     result = Result()
-    for guest in RING[kernel]:
+    for guest in guests or RING[kernel]:
         name = f"vm/{kernel}/{guest.name}-{guest.cards}"
         begin = time.monotonic()
         status, output = run(["python3", "tests/vm/run.py", "--kernel", kernel, "--cards",
                               str(guest.cards), "--suite", guest.suite, "--append",
                               guest.append, "--name", f"{kernel}-{guest.name}-{guest.cards}"],
-                             name, RING_TIMEOUT)
+                             name, timeout)
         part = count_ring(name, status, output)
         say(f"   {name}: {part} ({time.monotonic() - begin:.1f} s)")
         result.add(part)
@@ -432,6 +437,13 @@ def stage_vm(_stage):
     return result
 
 
+def stage_debug(_stage):
+    status, output = run(["tests/vm/debug-kernel.sh"], "debug-kernel", DEBUG_TIMEOUT)
+    if status != 0:
+        return Result(failures=[("vm/debug-kernel", f"{output}\n{said(status)}")])
+    return ring_kernel("debug", DEBUG_RING, DEBUG_TIMEOUT)
+
+
 # (name, builds it needs, what runs it, part of a run without --only)
 STAGES = [
     ("static", [], stage_commands, True),
@@ -446,6 +458,7 @@ STAGES = [
     ("lint", ["default"], stage_commands, False),
     ("tsan", ["tsan"], stage_sanitized, False),
     ("vm", ["default"], stage_vm, True),
+    ("debug", ["default"], stage_debug, False),
 ]
 
 SAYING = threading.Lock()

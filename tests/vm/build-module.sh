@@ -7,15 +7,17 @@
 # kernel/ and include/ side by side; the module ends up in OUTDIR/kernel/.
 # Any warning from our own files is an error. Prints the module's path.
 #
-#   [SPARSE=1] build-module.sh 6.1|6.12|7.3 OUTDIR
+#   [SPARSE=1] build-module.sh 6.1|6.12|7.3|debug OUTDIR
 #
+# For debug, debug-kernel.sh's, the module carries line numbers and coverage.
 # SOURCE names another folder holding kernel/ (and include/, if it has one).
 # SPARSE=1 checks with sparse too, except on 7.3: trixie's sparse cannot parse
 # those headers, and the kernel's makefile then leaves it out with a warning.
-# Private mount and user namespaces replace privilege: they end with make.
 set -euo pipefail
 
 HERE=$(dirname "$(readlink -f "$0")")
+# shellcheck source=tests/vm/in-root.sh
+. "$HERE/in-root.sh"
 
 # path:line: of our files (as the build sees them), or modpost
 COMPLAINT='^(/mnt/[^:]*|[^/:]+):[0-9]+:.*(warning|error):|^(WARNING|ERROR): modpost'
@@ -38,37 +40,35 @@ copy_sources() {
 	done
 }
 
-run_in_root() {
-	local root=$1 dir=$2 spaces=(--mount)
-	shift 2
-	[ "$(id -u)" = 0 ] || spaces+=(--map-root-user)
-	# shellcheck disable=SC2016 # expanded by the inner shell
-	unshare "${spaces[@]}" sh -ec '
-		root=$1 dir=$2
-		shift 2
-		mount --rbind /dev "$root/dev"
-		mount --rbind /proc "$root/proc"
-		mount --bind "$dir" "$root/mnt"
-		exec env -i PATH=/usr/bin:/usr/sbin LC_ALL=C HOME=/ \
-			chroot "$root" "$@"
-	' sh "$root" "$dir" "$@"
+# Builds for one class; errexit is off in here.
+make_module() {
+	local root=$1 class=$2 out=$3 release tree places=("mnt=$3") flags=(W=1)
+	if [ "$class" = debug ]; then
+		"$HERE/debug-kernel.sh" >&2 || die "there is no debug kernel"
+		places+=("kernel=$("$HERE/debug-kernel.sh" --path)/build")
+		tree=/kernel
+		flags+=(KCFLAGS=-g KCOV_INSTRUMENT=y)
+	else
+		release=$(awk -v c="$class" '$1 == c { print $2 }' "$root/kernels")
+		[ -n "$release" ] ||
+			die "no kernel class $class (6.1, 6.12, 7.3 or debug)"
+		tree=/lib/modules/$release/build
+	fi
+	[ -z "${SPARSE:-}" ] || flags+=(C=2 CF=-D__CHECK_ENDIAN__)
+	run_in_root "$root" "${places[@]}" -- make -j"$(nproc)" -C "$tree" \
+		M=/mnt/kernel "${flags[@]}" modules >"$out/build.log" 2>&1
 }
 
 main() {
-	local class=$1 out root release log status=0 flags=(W=1)
+	local class=$1 out root log status=0
 	mkdir -p "$2"
 	out=$(readlink -f "$2")
 	root=$("$HERE/root.sh")
-	release=$(awk -v c="$class" '$1 == c { print $2 }' "$root/kernels")
-	[ -n "$release" ] || die "no kernel class $class (6.1, 6.12 or 7.3)"
-	[ -z "${SPARSE:-}" ] || flags+=(C=2 CF=-D__CHECK_ENDIAN__)
 
 	copy_sources "$(readlink -f "${SOURCE:-$HERE/../..}")" "$out"
 	[ -d "$out/kernel" ] || die "no kernel folder to build"
 	log=$out/build.log
-	run_in_root "$root" "$out" make -j"$(nproc)" \
-		-C "/lib/modules/$release/build" M=/mnt/kernel "${flags[@]}" \
-		modules >"$log" 2>&1 || status=$?
+	make_module "$root" "$class" "$out" || status=$?
 	if [ $status != 0 ]; then
 		cat "$log" >&2
 		die "$class: make failed ($status)"
@@ -85,5 +85,5 @@ main() {
 	echo "$out/kernel/oac.ko"
 }
 
-[ $# = 2 ] || die "usage: build-module.sh 6.1|6.12|7.3 OUTDIR"
+[ $# = 2 ] || die "usage: build-module.sh 6.1|6.12|7.3|debug OUTDIR"
 main "$@"

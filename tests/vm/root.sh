@@ -4,6 +4,7 @@
 #
 # Makes, once, the Debian root that the VM ring works in: a QEMU that knows
 # vfio-user-pci, compilers, and three stock kernels with their headers.
+# debug-kernel.sh builds a kernel in it, mounted at /kernel.
 # Packages are only unpacked, never configured, so this needs no privilege,
 # no chroot and leaves nothing to a maintainer script.
 #
@@ -18,9 +19,9 @@ SELF=$(readlink -f "$0")
 ARCHIVE_KEYS=/usr/share/keyrings/debian-archive-keyring.gpg
 
 ROOT_PKGS=(
-	bash coreutils dash diffutils dwarves findutils gawk gcc gcc-12 gcc-14
-	grep gzip kmod libc-bin libc6-dev libelf-dev libssl-dev make perl-base
-	qemu-system-x86 seabios sed sparse tar xz-utils
+	bash bc bison coreutils dash diffutils dwarves findutils flex gawk gcc
+	gcc-12 gcc-14 grep gzip kmod libc-bin libc6-dev libelf-dev libssl-dev m4
+	make perl-base qemu-system-x86 seabios sed sparse tar xz-utils
 )
 
 # class -> suite: the standard amd64 kernel of each, image and headers
@@ -140,7 +141,7 @@ build() {
 		trixie "$root" - < <(sources) >&2
 	ln -sf gawk "$root/usr/bin/awk"
 	rm -rf "$root"/usr/share/{doc,man,locale,info}
-	mkdir -p "$root"/{proc,mnt}
+	mkdir -p "$root"/{proc,mnt,kernel}
 }
 
 main() {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # Copyright the OAC authors
-"""Boots a stock Debian kernel in QEMU with emulated cards and runs one suite.
+"""Boots a Debian kernel in QEMU with emulated cards and runs one suite.
 
 The guest's user space is an initramfs made here from the host's own programs
 and the build folder. Its first serial port is the kernel's console, its second
@@ -29,7 +29,10 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 CHECKOUT = HERE.parent.parent
 GUEST = HERE / "guest"
-KERNELS = ("6.1", "6.12", "7.3")
+KERNELS = ("6.1", "6.12", "7.3", "debug")
+# How many times slower than stock ones the debug kernel is, in round numbers:
+# the guest's tests get it as OAC_TEST_SLOW, the run's time-out is multiplied.
+DEBUG_SLOW = 4
 
 # Serves N cards on {dir}/card0.sock..., then prints one line with "ready".
 # QEMU has no doorbell memory to share with a card: they must be trapped.
@@ -44,8 +47,8 @@ ENDING_S = 5
 HOST_PROGRAMS = ("dash", "kmod", "lspci", "sensors", "perl")
 KMOD_NAMES = ("modprobe", "insmod", "rmmod", "lsmod", "modinfo")
 HOST_FILES = ("/usr/share/misc/pci.ids", "/etc/sensors3.conf")
-BUILT_TESTS = ("test_api", "test_abi", "test_isolation", "test_stress", "digits",
-               "guest_bench")
+BUILT_TESTS = ("test_api", "test_abi", "test_isolation", "test_stress",
+               "test_fail_nth", "digits", "guest_bench")
 BUILT_TOOLS = ("accelctl", "accel-exporter")
 TEST_DATA = ("digits.csv.gz", "layout.golden")
 FIRMWARE = ("firmware/*.bin", "firmware/*.fw", "firmware/*.img",
@@ -75,6 +78,37 @@ def output_of(*command):
     if done.returncode:
         raise RunError(f"{command[0]} failed with {done.returncode}")
     return done.stdout
+
+
+def show_output_of(*command):
+    """Runs a command whose output is progress for the user."""
+    done = subprocess.run(command, check=False)
+    if done.returncode:
+        raise RunError(f"{command[0]} failed with {done.returncode}")
+
+
+class Kernel:
+    """One of KERNELS: its release, its image and its modules."""
+
+    def __init__(self, name, root):
+        if name == "debug":
+            show_output_of(HERE / "debug-kernel.sh")
+            root = pathlib.Path(
+                output_of(HERE / "debug-kernel.sh", "--path").strip())
+            self.release = (root / "release").read_text().strip()
+        else:
+            self.release = dict(line.split() for line in
+                                (root / "kernels").read_text().splitlines())[name]
+        self.image = root / f"boot/vmlinuz-{self.release}"
+        self.modules = root / "usr/lib/modules" / self.release
+        self.slow = DEBUG_SLOW if name == "debug" else 1
+        # no_timer_check: on a busy host the check of the timer's interrupt can fail
+        self.words = ["console=ttyS0", "iommu=pt", "panic=-1", "loglevel=7",
+                      "no_timer_check"]
+        if name == "debug":
+            # what an oops leaves locked would keep the guest from ending
+            self.words += ["watchdog_thresh=60", "oops=panic",
+                           f"OAC_TEST_SLOW={self.slow}"]
 
 
 # --- the guest's file system -------------------------------------------------
@@ -206,10 +240,10 @@ def module_closure(folder, names):
                   wanted.union(*(needs[name] for name in wanted)))
 
 
-def add_modules(image, root, release, ours, scratch, extra):
+def add_modules(image, kernel, ours, scratch, extra):
     """Our module as an update, with its dependencies and their index."""
-    source = root / "usr/lib/modules" / release
-    target = scratch / "lib/modules" / release
+    source = kernel.modules
+    target = scratch / "lib/modules" / kernel.release
     depends = output_of(host_program("modinfo"), "-F", "depends", str(ours))
     names = set(filter(None, depends.strip().split(","))) | \
         set(EXTRA_MODULES) | set(extra)
@@ -222,7 +256,7 @@ def add_modules(image, root, release, ours, scratch, extra):
     for index in ("modules.builtin", "modules.order",
                   "modules.builtin.modinfo"):
         shutil.copyfile(source / index, target / index)
-    output_of(host_program("depmod"), "-b", str(scratch), release)
+    output_of(host_program("depmod"), "-b", str(scratch), kernel.release)
     for path in target.rglob("*"):
         if path.is_file():
             image.add_file(path.relative_to(scratch), path)
@@ -315,10 +349,7 @@ def card_options(args, scratch):
 
 def guest_options(args, kernel, scratch):
     """The machine without its cards and serial ports."""
-    # no_timer_check: on a busy host the check of the timer's interrupt can fail
-    words = ["console=ttyS0", "iommu=pt", "panic=-1", "loglevel=7",
-             "no_timer_check",
-             f"SUITE={args.suite}", f"CARDS={args.cards}"]
+    words = kernel.words + [f"SUITE={args.suite}", f"CARDS={args.cards}"]
     words += [word for words_of_one in args.append for word in words_of_one.split()]
     if args.shell:
         words.append("DEBUG_SHELL=1")
@@ -327,7 +358,7 @@ def guest_options(args, kernel, scratch):
             "-object",
             f"memory-backend-memfd,id=m0,size={args.memory},share=on",
             "-nodefaults", "-display", "none", "-no-reboot",
-            "-kernel", kernel, "-initrd", scratch / "initramfs",
+            "-kernel", kernel.image, "-initrd", scratch / "initramfs",
             "-append", " ".join(words)]
 
 
@@ -426,14 +457,14 @@ def judge(results, trouble, qemu, scratch):
         results.fail("run", "no test was run")
 
 
-def boot(args, root, release, scratch, processes):
+def boot(args, root, kernel, scratch, processes):
     """Starts the cards and the machine; returns QEMU and the emulator."""
     emulator = None
     if args.cards and not args.stand_in:
         emulator = start_emulator(processes, args.build_dir, args.cards,
                                   scratch)
     command = qemu_command(root)
-    command += guest_options(args, root / f"boot/vmlinuz-{release}", scratch)
+    command += guest_options(args, kernel, scratch)
     if args.shell:
         command += ["-serial", "mon:stdio", "-serial", "null"]
         pipes = {}
@@ -448,7 +479,7 @@ def boot(args, root, release, scratch, processes):
     return processes.start(command, **pipes), emulator
 
 
-def build_initramfs(args, root, release, scratch):
+def build_initramfs(args, kernel, scratch):
     """Builds the module, unless one is given, and the guest's files."""
     ours = args.module
     if not ours:
@@ -457,8 +488,7 @@ def build_initramfs(args, root, release, scratch):
     image = Initramfs()
     add_user_space(image, args.build_dir)
     add_suites(image)
-    add_modules(image, root, release, ours, scratch / "modules",
-                args.guest_module)
+    add_modules(image, kernel, ours, scratch / "modules", args.guest_module)
     image.write(scratch / "initramfs")
 
 
@@ -478,17 +508,16 @@ def run(args, scratch, processes):
     """One run; returns the exit code."""
     started = time.monotonic()
     root = pathlib.Path(output_of(HERE / "root.sh").strip())
-    releases = dict(line.split() for line in
-                    (root / "kernels").read_text().splitlines())
-    release = releases[args.kernel]
-    build_initramfs(args, root, release, scratch)
+    kernel = Kernel(args.kernel, root)
+    build_initramfs(args, kernel, scratch)
     prepared = time.monotonic()
-    qemu, emulator = boot(args, root, release, scratch, processes)
+    qemu, emulator = boot(args, root, kernel, scratch, processes)
     if args.shell:
         return qemu.wait()
     results = Results()
     try:
-        trouble = follow(qemu, emulator, results, prepared + args.timeout)
+        trouble = follow(qemu, emulator, results,
+                         prepared + args.timeout * kernel.slow)
         judge(results, trouble, qemu, scratch)
     finally:
         log = save_log(args, results, scratch)
@@ -511,7 +540,8 @@ def parse_arguments():
     parser.add_argument("--keep", action="store_true",
                         help="keep the temporary folder and say where it is")
     parser.add_argument("--timeout", type=float, default=900, metavar="S",
-                        help="for the guest's whole life (default: 900)")
+                        help="for the guest's whole life (default: 900); the "
+                        f"debug kernel gets {DEBUG_SLOW} times as much")
     parser.add_argument("--memory", default="2G", metavar="SIZE")
     parser.add_argument("--cpus", type=int, default=2, metavar="N",
                         help="of the guest (default: 2)")

@@ -130,6 +130,60 @@ gtest_line() {
 	gtest_count=$((gtest_count + 1))
 }
 
+# --- the debug kernel ----------------------------------------------------------
+
+FAULTS=/sys/kernel/debug
+
+is_debug_kernel() { [ -e /sys/kernel/debug/kmemleak ]; }
+
+# A process that counts on its fail-nth gets every kind of failure, without a
+# report of each in the log: those would look like complaints. Allocations of
+# the debuggers themselves never fail: one or two and they give up for good.
+arm_fail_nth() {
+	for fault_slab in /sys/kernel/slab/*/failslab; do
+		case $fault_slab in
+		*/kmemleak_* | */debug_objects_cache/*) ;;
+		*) echo 1 >"$fault_slab" || return ;;
+		esac
+	done
+	echo Y >"$FAULTS/failslab/cache-filter" || return
+	for fault_kind in failslab fail_page_alloc fail_usercopy; do
+		echo 0 >"$FAULTS/$fault_kind/verbose" || return
+	done
+	echo N >"$FAULTS/failslab/ignore-gfp-wait" &&
+		echo N >"$FAULTS/fail_page_alloc/ignore-gfp-wait" &&
+		echo N >"$FAULTS/fail_page_alloc/ignore-gfp-highmem" &&
+		echo 0 >"$FAULTS/fail_page_alloc/min-order"
+}
+
+# kmemleak's reports that the module has a part in: it is named, or an address
+# has no name any more because the module went. All else is built in.
+leaks() {
+	awk '/^unreferenced object/ { show() }
+		{ text = text $0 "\n" }
+		/\[oac\]/ || /\] 0xffff/ { ours = 1 }
+		function show() {
+			if (ours) printf "%s", text
+			text = ""; ours = 0
+		}
+		END { show() }' /sys/kernel/debug/kmemleak
+}
+
+# Only what two scans found unreferenced and is older than five seconds is
+# reported; nothing tells when that is.
+no_leaks() {
+	echo scan >/sys/kernel/debug/kmemleak || return
+	sleep 6
+	echo scan >/sys/kernel/debug/kmemleak && leaks >/tmp/leaks || return
+	[ ! -s /tmp/leaks ] && return
+	cat /tmp/leaks
+	echo "$(grep -c '^unreferenced' /tmp/leaks) object(s) leaked"
+	return 1
+}
+
+# What a suite ends with there.
+leak_check() { ! is_debug_kernel || check kmemleak no_leaks; }
+
 # --- the card, as seen from a suite ------------------------------------------
 
 PCI_ID=1234:0ac1

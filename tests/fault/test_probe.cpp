@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+// Copyright the OAC authors
+//
+// The driver's way to a card, and the module's into the kernel. Nobody else may use the cards.
+#include "fail_nth.hpp"
+
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+using namespace oac;
+using fault::client;
+
+namespace
+{
+
+constexpr const char *driver = "/sys/bus/pci/drivers/oac/";
+constexpr unsigned wait_s = 120;
+
+bool exists(const std::string &path)
+{
+	return access(path.c_str(), F_OK) == 0;
+}
+
+bool wait_for(const std::function<bool()> &what)
+{
+	const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(wait_s);
+
+	while (!what()) {
+		if (std::chrono::steady_clock::now() > end)
+			return false;
+		std::this_thread::sleep_for(std::chrono::milliseconds(10));
+	}
+	return true;
+}
+
+} // namespace
+
+class fail_nth_probe : public fault::fail_nth
+{
+protected:
+	void SetUp() override
+	{
+		fail_nth::SetUp();
+		if (HasFatalFailure())
+			return;
+		address_ = fault::pci_address(client(path()).dev());
+		bind_.emplace(::open((std::string(driver) + "bind").c_str(), O_WRONLY | O_CLOEXEC));
+		ASSERT_GE(bind_->fd(), 0);
+	}
+
+	/* The node is the same one again: the minor was freed. */
+	void TearDown() override
+	{
+		if (!address_.empty() && !is_bound()) {
+			EXPECT_EQ(bind(), 0);
+		}
+		EXPECT_TRUE(wait_for([this] { return exists(path()); }));
+		fail_nth::TearDown();
+	}
+
+	bool is_bound() const { return exists(driver + address_); }
+
+	int bind() const
+	{
+		return pwrite(bind_->fd(), address_.data(), address_.size(), 0) < 0 ? errno : 0;
+	}
+
+	void unbind() const
+	{
+		std::ofstream file(std::string(driver) + "unbind");
+
+		file << address_ << std::flush;
+		EXPECT_TRUE(file.good());
+	}
+
+private:
+	std::string address_;
+	std::optional<oac::abi::node> bind_;
+};
+
+/* A card is either bound, perhaps without firmware or sensors, or it is as if nothing had been. */
+TEST_F(fail_nth_probe, bind)
+{
+	for (unsigned nth = 1; nth < most_places; nth++) {
+		unbind();
+		ASSERT_FALSE(is_bound());
+		ASSERT_FALSE(exists(path()));
+		const auto outcome = inject().run(nth, [this] { return bind(); });
+		if (!outcome.injected) {
+			EXPECT_EQ(outcome.err, 0);
+			std::printf("%u places\n", nth - 1);
+			return;
+		}
+		ASSERT_TRUE(outcome.err == 0 || is_sane(outcome.err))
+			<< "place " << nth << ": " << std::strerror(outcome.err);
+		ASSERT_EQ(is_bound(), outcome.err == 0) << "place " << nth;
+		if (!is_bound()) {
+			ASSERT_EQ(bind(), 0) << "after place " << nth;
+		}
+	}
+	FAIL() << "no end of places";
+}
+
+class fail_nth_module : public fault::fail_nth
+{
+protected:
+	static std::vector<char> image()
+	{
+		utsname name = {};
+
+		uname(&name);
+		std::ifstream file(std::string("/lib/modules/") + name.release + "/updates/oac.ko",
+				   std::ios::binary);
+		return { std::istreambuf_iterator<char>(file), {} };
+	}
+
+	static bool is_loaded() { return exists("/sys/module/oac"); }
+
+	static int load(const std::vector<char> &image)
+	{
+		return syscall(SYS_init_module, image.data(), image.size(), "") ? errno : 0;
+	}
+
+	static int unload() { return syscall(SYS_delete_module, "oac", O_NONBLOCK) ? errno : 0; }
+
+	void TearDown() override
+	{
+		if (!is_loaded()) {
+			EXPECT_EQ(load(image()), 0);
+		}
+		EXPECT_TRUE(wait_for([this] { return exists(path()); }));
+		fail_nth::TearDown();
+	}
+};
+
+/* Cards are probed behind the load, by others: their allocations do not fail here. */
+TEST_F(fail_nth_module, load)
+{
+	const std::vector<char> module = image();
+
+	ASSERT_FALSE(module.empty());
+	for (unsigned nth = 1; nth < most_places; nth++) {
+		ASSERT_EQ(unload(), 0);
+		ASSERT_FALSE(is_loaded());
+		const auto outcome = inject().run(nth, [&module] { return load(module); });
+		if (!outcome.injected) {
+			EXPECT_EQ(outcome.err, 0);
+			std::printf("%u places\n", nth - 1);
+			return;
+		}
+		ASSERT_TRUE(outcome.err == 0 || is_sane(outcome.err))
+			<< "place " << nth << ": " << std::strerror(outcome.err);
+		ASSERT_EQ(is_loaded(), outcome.err == 0) << "place " << nth;
+		if (!is_loaded()) {
+			ASSERT_EQ(load(module), 0) << "after place " << nth;
+		}
+		/* Half of the loads end before the cards are there, half after. */
+		if (nth % 2) {
+			ASSERT_TRUE(wait_for([this] { return exists(path()); }));
+		}
+	}
+	FAIL() << "no end of places";
+}
