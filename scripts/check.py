@@ -377,8 +377,8 @@ RING = {
 RING_TIMEOUT = 2400
 
 # The same on the debug kernel, which is made first where it is not cached.
-DEBUG_RING = [Guest("smoke"), Guest("api"), Guest("abi"), Guest("isolation"), STRESS,
-              Guest("fail-nth")]
+DEBUG_RING = [Guest("smoke"), Guest("api"), Guest("abi"), Guest("isolation"),
+              Guest("stress"), Guest("fail-nth")]
 DEBUG_TIMEOUT = 7200
 
 

@@ -3,9 +3,11 @@
 #include "device.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <stdexcept>
 #include <vector>
 
 #include <fcntl.h>
@@ -265,13 +267,24 @@ void queue_test::submit(const mapping &doorbell, std::uint32_t count, std::uint8
 	*doorbell.at<std::uint32_t>(OAC_DB_SQ_TAIL) = count + 1;
 }
 
+unsigned slowness()
+{
+	const char *const text = std::getenv("OAC_TEST_SLOW");
+	const long factor = text ? std::strtol(text, nullptr, 10) : 1;
+
+	if (factor < 1 || factor > 1000)
+		throw std::invalid_argument("OAC_TEST_SLOW: a whole number from 1 to 1000");
+	return static_cast<unsigned>(factor);
+}
+
 std::uint64_t queue_test::deadline_ms(unsigned from_now) const
 {
 	timespec now = {};
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return static_cast<std::uint64_t>(now.tv_sec) * 1000000000ull +
-	       static_cast<std::uint64_t>(now.tv_nsec) + from_now * 1000000ull;
+	       static_cast<std::uint64_t>(now.tv_nsec) +
+	       std::uint64_t{ from_now } * slowness() * 1000000ull;
 }
 
 } // namespace oac::abi

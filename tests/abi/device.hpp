@@ -27,6 +27,9 @@ constexpr std::uint64_t page = 4096;
 constexpr std::uint32_t u32_max = ~0u;
 constexpr std::uint64_t u64_max = ~0ull;
 
+/* How many times slower than usual things may be here: OAC_TEST_SLOW, else 1. */
+unsigned slowness();
+
 /* Paths of all cards' nodes. */
 std::vector<std::string> find_nodes();
 /* The first of them. */
@@ -122,6 +125,7 @@ protected:
 	drm_oac_queue_create make_queue() const;
 	/* Writes one command into the ring and rings. */
 	void submit(const mapping &doorbell, std::uint32_t count, std::uint8_t opcode) const;
+	/* Farther away on a slow kernel: see slowness(). */
 	std::uint64_t deadline_ms(unsigned from_now) const;
 
 	std::uint32_t context_ = 0;
