@@ -49,7 +49,8 @@ bool fail_nth::has_feature(std::uint64_t feature) const
 void fail_nth::expect_nothing_held(const std::string &when)
 {
 	const abi::node dev = open_node(path_);
-	const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5 * abi::slowness());
+	const auto end =
+		std::chrono::steady_clock::now() + std::chrono::seconds(5 * abi::slowness());
 	std::string now = usage(dev);
 
 	/* What is freed behind a grace period says nothing when it is. */

@@ -33,7 +33,8 @@ bool exists(const std::string &path)
 
 bool wait_for(const std::function<bool()> &what)
 {
-	const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(wait_s * oac::abi::slowness());
+	const auto end = std::chrono::steady_clock::now() +
+			 std::chrono::seconds(wait_s * oac::abi::slowness());
 
 	while (!what()) {
 		if (std::chrono::steady_clock::now() > end)
