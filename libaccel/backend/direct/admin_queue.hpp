@@ -14,6 +14,7 @@
 #include <hw/oac_queue.h>
 
 #include "bus.hpp"
+#include "clock.hpp"
 #include "host_memory.hpp"
 
 namespace accel::direct
@@ -22,9 +23,11 @@ namespace accel::direct
 class admin_queue
 {
 public:
-	/* Rings its doorbell in page 0; event_fd is vector 0's. */
+	static constexpr std::int64_t TIMEOUT_NS = 10 * NS_PER_S;
+	/* ring: rings its doorbell in page 0; event_fd is vector 0's. timeout_ns: of one command. */
 	using doorbell = std::function<void(std::uint32_t tail)>;
-	admin_queue(bus_addresses &addresses, int event_fd, std::string card, doorbell ring);
+	admin_queue(bus_addresses &addresses, int event_fd, std::string card, doorbell ring,
+		    std::int64_t timeout_ns = TIMEOUT_NS);
 
 	/* Once the firmware runs; the rings begin at 0. */
 	void enable();
@@ -49,6 +52,7 @@ private:
 
 	bus &bus_;
 	int event_fd_;
+	std::int64_t timeout_ns_;
 	std::string card_;
 	doorbell ring_;
 	std::mutex mutex_;		/* guards all below, and the admin queue itself */
