@@ -241,7 +241,10 @@ ACCEL_API size_t accel_buffer_size(const accel_buffer *buffer);
  */
 ACCEL_API int accel_buffer_map(accel_context *context, accel_buffer *buffer, size_t offset,
 			       size_t size, unsigned flags, uint64_t *address);
-/* address as given by accel_buffer_map(). Commands that still use it fault. -ENOENT: not mapped. */
+/*
+ * address as given by accel_buffer_map(). Commands that still use it fault. -ENOENT: not mapped. -ENODEV:
+ * the card is lost; the map is gone all the same.
+ */
 ACCEL_API int accel_buffer_unmap(accel_context *context, uint64_t address);
 
 /* ---- Queues ------------------------------------------------------------------------------- */

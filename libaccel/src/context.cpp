@@ -93,10 +93,20 @@ void accel_context::unmap(std::uint64_t address, bool is_internal)
 		throw failure(ENOENT,
 			      "accel_buffer_unmap: no map starts at this address; pass what "
 			      "accel_buffer_map() gave");
-	device->backend->unmap(id, address, space.size_at(address));
-	found->second.buffer->maps.fetch_sub(1);
-	maps.erase(found);
-	space.give(address);
+	const auto forget = [&] {
+		found->second.buffer->maps.fetch_sub(1);
+		maps.erase(found);
+		space.give(address);
+	};
+	try {
+		device->backend->unmap(id, address, space.size_at(address));
+	} catch (const failure &failed) {
+		/* A lost card reaches nothing any more: the buffer can go, and with it the device. */
+		if (failed.code().value() == ENODEV)
+			forget();
+		throw;
+	}
+	forget();
 }
 
 void accel_context::count(accel_usage &usage)

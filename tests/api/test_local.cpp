@@ -199,6 +199,9 @@ TEST(local, a_lost_card_leaves_memory_in_its_place)
 	EXPECT_TRUE(is_all(local, 0x22));
 	accel_buffer *raw = nullptr;
 	EXPECT_EQ(accel_buffer_alloc_local(device.get(), page, &raw), -ENODEV);
+	/* What it was made of can be given up nevertheless. */
+	EXPECT_EQ(mapping.unmap(), -ENODEV);
+	EXPECT_EQ(local.close(), 0) << accel_error_text();
 }
 
 } // namespace
