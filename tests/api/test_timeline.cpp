@@ -147,8 +147,8 @@ TEST_F(timeline_test, many_live_at_once)
 
 TEST_F(timeline_test, another_context_needs_a_share)
 {
-	accel::timeline timeline(context());
 	accel::context other(device());
+	accel::timeline timeline(context());
 	accel::queue second(other, 16);
 	EXPECT_EQ(second.try_signal(timeline, 1, 1), -EINVAL);
 	EXPECT_NE(std::string_view(accel_error_text()).find("accel_timeline_share"),

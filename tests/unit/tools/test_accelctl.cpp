@@ -139,7 +139,8 @@ TEST(accelctl, copy_test_checks_and_measures)
 
 TEST(accelctl, clients_show_who_asks)
 {
-	for (const auto &card : document("clients", "accel.clients/1").at("cards")) {
+	const nlohmann::json cards = document("clients", "accel.clients/1").at("cards");
+	for (const auto &card : cards) {
 		ASSERT_EQ(card.at("clients").size(), 1u) << card;
 		const nlohmann::json &client = card.at("clients")[0];
 		EXPECT_GT(client.at("pid"), 0);
