@@ -220,7 +220,10 @@ def test_programs(where, kind):
     tests = json.loads(listed)["tests"] if listed.startswith("{") else []
     for test in tests:
         properties = {entry["name"]: entry["value"] for entry in test.get("properties", [])}
-        if properties.get("DISABLED") or not test.get("command"):
+        if not test.get("command"):
+            continue
+        if properties.get("DISABLED"):
+            seen.add(tuple(test["command"]))
             continue
         labels = [label for label in properties.get("LABELS", []) if label in KINDS]
         place = [word for word in test["command"] if f"/tests/{kind}/" in word]
