@@ -24,29 +24,32 @@ void store(std::byte *at, std::size_t offset, Word value, std::memory_order orde
 	std::atomic_ref(*reinterpret_cast<Word *>(at + offset)).store(value, order);
 }
 
-void post_at(std::byte *at, const oac_completion &entry)
+/* A completion's second word but for the tag: with the phase in it, who sees it sees the first. */
+std::uint64_t ending_of(std::uint16_t status, std::uint16_t phase)
 {
-	std::uint64_t words[2];
+	return std::uint64_t{ status } << 32 | std::uint64_t{ phase } << 48;
+}
+static_assert(offsetof(oac_completion, status) == 12 && offsetof(oac_completion, phase) == 14);
 
-	std::memcpy(words, &entry, sizeof(words));
-	/* the phase is in the second word: who sees it sees the first */
-	store(at, 0, words[0], std::memory_order_relaxed);
-	store(at, sizeof(words[0]), words[1], std::memory_order_release);
+void post_at(std::byte *at, std::uint64_t info, std::uint64_t second)
+{
+	store(at, 0, info, std::memory_order_relaxed);
+	store(at, sizeof(info), second, std::memory_order_release);
 }
 
-/* The host may go on writing: each word is read once. */
+/* The host may go on writing: each word is read once, whatever is done with it then. */
 bool is_nop(const std::byte *entry, std::uint32_t &tag)
 {
-	std::uint64_t words[sizeof(oac_cmd) / sizeof(std::uint64_t)], padding = 0;
+	const auto *from = reinterpret_cast<const volatile std::uint64_t *>(entry);
+	const std::uint64_t first = from[0];
+	/* opcode, flags and padding of the first word are all zero in a NOP */
+	std::uint64_t rest = static_cast<std::uint32_t>(first);
 
-	std::memcpy(words, entry, sizeof(words));
-	for (std::size_t at = 1; at < std::size(words); at++)
-		padding |= words[at];
-	tag = static_cast<std::uint32_t>(words[0] >> 32);
-	/* opcode, flags and padding of the first half are all zero in a NOP */
 	static_assert(OAC_CMD_NOP == 0);
-	padding |= static_cast<std::uint32_t>(words[0]);
-	return padding == 0 && tag != OAC_TAG_NONE;
+	for (std::size_t at = 1; at < sizeof(oac_cmd) / sizeof(*from); at++)
+		rest |= from[at];
+	tag = static_cast<std::uint32_t>(first >> 32);
+	return rest == 0 && tag != OAC_TAG_NONE;
 }
 
 bool is_aligned(const std::byte *at)
@@ -59,40 +62,45 @@ bool is_aligned(const std::byte *at)
 void kept_window::keep(const board &on, std::uint32_t at, std::size_t entry_size,
 		       std::span<std::byte> direct)
 {
-	base_ = direct.data();
 	first_ = at;
-	count_ = is_aligned(base_) ? static_cast<std::uint32_t>(direct.size() / entry_size) : 0;
+	count_ = is_aligned(direct.data()) ?
+			 static_cast<std::uint32_t>(direct.size() / entry_size) :
+			 0;
+	base_ = count_ ? direct.data() : nullptr;
 	epoch_ = on.port.window_epoch;
 }
 
-outcome ring_view::look(std::uint32_t count, std::byte *&at)
+template <typename Entry>
+outcome ring_view<Entry>::look(std::uint32_t count, std::byte *&at)
 {
 	const std::uint32_t slot = count & mask_;
-	const std::uint64_t rest = std::uint64_t{ mask_ - slot + 1 } * entry_size_;
+	const std::uint64_t rest = std::uint64_t{ mask_ - slot + 1 } * sizeof(Entry);
 	std::span<std::byte> direct;
 	const outcome result = context_.window(va_of(count), rest, kind_, direct);
 
 	at = nullptr;
 	if (!result.ok())
 		return result;
-	window_.keep(board_, slot, entry_size_, direct);
+	window_.keep(board_, slot, sizeof(Entry), direct);
 	at = entry(count);
 	return {};
 }
 
 queue::queue(board &on, context &in, const oac_admin_queue_create &how, std::uint32_t first)
 	: id(how.queue_id), board_(on), context_(in),
-	  page_(how.queue_id * std::uint64_t{ OAC_DB_PAGE_SIZE }), tail_va_(how.tail_va),
+	  page_(on.doorbells.data() + how.queue_id * std::uint64_t{ OAC_DB_PAGE_SIZE }),
+	  tail_va_(how.tail_va),
 	  progress_address_(how.progress_addr), depth_(1u << how.depth_log2),
 	  depth_log2_(how.depth_log2), vector_(how.vector), priority_(how.priority),
-	  weight_(how.weight ? how.weight : OAC_WEIGHT_NORMAL), depth_limit_(depth_),
-	  sq_(on, in, how.sq_va, depth_, sizeof(oac_cmd), access::read),
-	  cq_(on, in, how.cq_va, depth_, sizeof(oac_completion), access::write), command_(on, in),
+	  weight_(how.weight ? how.weight : OAC_WEIGHT_NORMAL),
+	  sq_(on, in, how.sq_va, depth_, access::read),
+	  cq_(on, in, how.cq_va, depth_, access::write), command_(on, in),
 	  sq_head_(first), completed_(first), published_head_(first), published_completed_(first)
 {
-	board_.doorbells.store<std::uint32_t>(page_ + OAC_DB_SQ_TAIL, first);
-	board_.doorbells.store<std::uint64_t>(page_ + OAC_DB_ARM, 0);
-	board_.doorbells.store<std::uint32_t>(page_ + OAC_DB_ASLEEP, 0);
+	store(page_, OAC_DB_SQ_TAIL, first, std::memory_order_release);
+	store(page_, OAC_DB_ARM, std::uint64_t{ 0 }, std::memory_order_release);
+	store(page_, OAC_DB_ASLEEP, std::uint32_t{ 0 }, std::memory_order_release);
+	set_shortcuts();
 	context_.queue_count++;
 }
 
@@ -119,14 +127,92 @@ std::optional<std::uint64_t> queue::next_poll_ns() const
 	return blocked_ ? std::optional(next_poll_ns_) : std::nullopt;
 }
 
+/* What poll() and run() look at first, from what makes it so. */
+void queue::set_shortcuts()
+{
+	is_special_ = dead_ || blocked_ || command_.is_active();
+	depth_limit_ = dead_ || blocked_ ? 0 : depth_;
+	nop_limit_ = state_ == OAC_QUEUE_RUNNING && !is_special_ &&
+				     board_.running->has_command(OAC_CMD_NOP) ?
+			     depth_ :
+			     0;
+}
+
+/* Completes NOPs at the head as long as they are in a row, in one pass over the ring; how many. */
+[[gnu::always_inline]] inline std::uint32_t queue::take_nops(std::uint32_t count)
+{
+	const std::uint64_t epoch = board_.port.window_epoch;
+	const auto from = sq_.stretch(epoch, sq_head_);
+	const auto to = cq_.stretch(epoch, completed_);
+	const std::uint64_t ending = ending_of(OAC_ST_SUCCESS, phase_of(completed_));
+	std::uint32_t done = 0, tag;
+
+	count = std::min({ count, from.count, to.count });
+	while (done < count && is_nop(from.at + done * sizeof(oac_cmd), tag)) {
+		post_at(to.at + done * sizeof(oac_completion), 0, ending | tag);
+		done++;
+	}
+	sq_head_ += done;
+	completed_ += done;
+	board_.count.add(OAC_COUNTER_COMMANDS, done);
+	return done;
+}
+
+/* publish() for a batch of which only the counts are new; false: not this way, nothing done. */
+[[gnu::always_inline]] inline bool queue::publish_counts()
+{
+	const std::uint64_t epoch = board_.port.window_epoch;
+	std::byte *const tail = tail_.single(epoch), *const line = progress_.single(epoch);
+
+	if (!tail || !line || is_line_old_) [[unlikely]]
+		return false;
+	store(tail, 0, completed_, std::memory_order_release);
+	store(line, 0, progress_counts(), std::memory_order_release);
+	published_head_ = sq_head_;
+	published_completed_ = completed_;
+	return true;
+}
+
+[[gnu::always_inline]] inline void queue::answer_arm()
+{
+	/* tail before ARM here, ARM before tail on the host: one of the two sees the other */
+	std::atomic_thread_fence(std::memory_order_seq_cst);
+	if (has_new_arm()) {
+		arm_word_ = doorbell<std::uint64_t>(OAC_DB_ARM);
+		armed_ = true;
+	}
+	if (armed_) [[unlikely]]
+		raise_if_armed();
+}
+
+/*
+ * The short way for what a runtime sends most of when it measures or keeps in step: correct NOPs,
+ * in rings that are at hand. What is not done by it is left to run_any().
+ */
 std::int64_t queue::run()
+{
+	const std::uint32_t pending = doorbell<std::uint32_t>(OAC_DB_SQ_TAIL) - sq_head_;
+
+	if (pending - 1 >= nop_limit_) [[unlikely]]
+		return run_any(0);
+	const std::uint32_t wanted = std::min(pending, BATCH), done = take_nops(wanted);
+	if (done != wanted || !publish_counts()) [[unlikely]]
+		return run_any(done);
+	answer_arm();
+	return COMMAND_COST * done;
+}
+
+/* done: commands of this batch that have been taken already. */
+std::int64_t queue::run_any(std::uint32_t done)
 {
 	step_budget budget;
 
-	if (!dead_)
+	budget.take(COMMAND_COST * done);
+	if (!dead_ && done < BATCH)
 		take_commands(budget);
 	account(budget);
 	publish();
+	set_shortcuts();
 	/* a look at a WAIT is not for nothing */
 	return std::max(budget.used(), COMMAND_COST);
 }
@@ -146,8 +232,6 @@ void queue::account(const step_budget &budget)
 
 void queue::take_commands(step_budget &budget)
 {
-	if (take_nops(budget))
-		return;
 	for (unsigned taken = 0; taken < BATCH && !dead_ && !budget.is_spent();) {
 		if (!command_.is_active()) {
 			if (!start_next(budget))
@@ -157,37 +241,6 @@ void queue::take_commands(step_budget &budget)
 			return;
 		}
 	}
-}
-
-/*
- * The short way for what a runtime sends most of when it measures or keeps in step: correct NOPs at
- * the head, in rings that are at hand. Anything else is left to the long way. true: a batch, or all.
- */
-bool queue::take_nops(step_budget &budget)
-{
-	const std::uint32_t pending = doorbell<std::uint32_t>(OAC_DB_SQ_TAIL) - sq_head_;
-	std::uint32_t count = std::min(pending, BATCH), done = 0, tag;
-
-	if (pending > depth_ || state_ != OAC_QUEUE_RUNNING || command_.is_active() ||
-	    !board_.running->has_command(OAC_CMD_NOP))
-		return false;
-	const std::byte *from = sq_.stretch(sq_head_, count);
-	std::byte *to = cq_.stretch(completed_, count);
-	if (!from || !to)
-		return false;
-	/* in a row, so in one pass over the ring */
-	const std::uint16_t phase = phase_of(completed_);
-	while (done < count && is_nop(from, tag)) {
-		post_at(to, { 0, tag, OAC_ST_SUCCESS, phase });
-		from += sizeof(oac_cmd);
-		to += sizeof(oac_completion);
-		done++;
-	}
-	sq_head_ += done;
-	completed_ += done;
-	board_.count.add(OAC_COUNTER_COMMANDS, done);
-	budget.take(COMMAND_COST * done);
-	return done == pending || done == BATCH;
 }
 
 /* false: nothing to take. */
@@ -247,7 +300,6 @@ bool queue::advance(step_budget &budget)
 void queue::set_blocked(bool is_blocked)
 {
 	blocked_ = is_blocked;
-	depth_limit_ = blocked_ || dead_ ? 0 : depth_;
 }
 
 /* A private copy of the next command: the host may go on writing to the ring. */
@@ -305,7 +357,7 @@ void queue::die(const outcome &result)
 	fail(result);
 	is_death_untold_ |= !dead_; /* it may die in more than one place of a step */
 	dead_ = true;
-	depth_limit_ = 0;
+	set_shortcuts();
 }
 
 void queue::post(std::uint32_t tag, const outcome &result)
@@ -316,7 +368,7 @@ void queue::post(std::uint32_t tag, const outcome &result)
 		post_slowly(tag, result);
 		return;
 	}
-	post_at(at, { result.info, tag, result.status, phase_of(completed_) });
+	post_at(at, result.info, ending_of(result.status, phase_of(completed_)) | tag);
 	completed_++;
 }
 
@@ -327,7 +379,7 @@ void queue::post_slowly(std::uint32_t tag, const outcome &result)
 	outcome posted = cq_.look(completed_, at);
 
 	if (at)
-		post_at(at, entry);
+		post_at(at, entry.info, ending_of(entry.status, entry.phase) | entry.tag);
 	else if (posted.ok())
 		posted = context_.write(cq_.va_of(completed_), std::as_bytes(std::span(&entry, 1)));
 	if (posted.ok())
@@ -342,14 +394,7 @@ void queue::publish()
 		publish_tail();
 	if (is_line_old_ || completed_ != published_completed_ || sq_head_ != published_head_)
 		write_progress();
-	/* tail before ARM here, ARM before tail on the host: one of the two sees the other */
-	std::atomic_thread_fence(std::memory_order_seq_cst);
-	if (has_new_arm()) {
-		arm_word_ = doorbell<std::uint64_t>(OAC_DB_ARM);
-		armed_ = true;
-	}
-	if (armed_) [[unlikely]]
-		raise_if_armed();
+	answer_arm();
 }
 
 void queue::publish_tail()
@@ -390,8 +435,7 @@ void queue::write_progress()
 	published_head_ = sq_head_;
 	published_completed_ = completed_;
 	if (at)
-		store(at, 0, std::uint64_t{ completed_ } << 32 | sq_head_,
-		      std::memory_order_release);
+		store(at, 0, progress_counts(), std::memory_order_release);
 }
 
 /* at: where it goes, but for the two counts; null: by message, all of it, or nowhere. */

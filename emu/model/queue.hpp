@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -31,18 +32,21 @@ public:
 	/* Entry number at, or null: then look() for it. */
 	std::byte *entry(const board &on, std::uint32_t at, std::size_t entry_size) const
 	{
-		at -= first_;
-		return at < count_ && epoch_ == on.port.window_epoch ? base_ + at * entry_size :
-								       nullptr;
+		return holds(on.port.window_epoch, at) ? place(at, entry_size) : nullptr;
 	}
-	/* The same; count: how many entries there are in a row, at most as many as it was. */
-	std::byte *stretch(const board &on, std::uint32_t at, std::size_t entry_size,
-			   std::uint32_t &count) const
+	/* The same in parts, for who looks for more than one thing. epoch: the port's, now. */
+	bool holds(std::uint64_t epoch, std::uint32_t at) const
 	{
-		std::byte *const found = entry(on, at, entry_size);
-		count = std::min(count, count_ - (at - first_));
-		return found;
+		return epoch_ == epoch && at - first_ < count_;
 	}
+	std::byte *place(std::uint32_t at, std::size_t entry_size) const
+	{
+		return base_ + std::size_t{ at - first_ } * entry_size;
+	}
+	/* How many entries there are in a row. */
+	std::uint32_t rest(std::uint32_t at) const { return count_ - (at - first_); }
+	/* Of what has one entry only: null as above. */
+	std::byte *single(std::uint64_t epoch) const { return epoch_ == epoch ? base_ : nullptr; }
 	/* A window that begins with entry number at. What is not aligned counts as not direct. */
 	void keep(const board &on, std::uint32_t at, std::size_t entry_size,
 		  std::span<std::byte> direct);
@@ -54,29 +58,37 @@ private:
 };
 
 /* A ring in device memory. */
+template <typename Entry>
 class ring_view
 {
 public:
 	ring_view(const board &on, const context &in, std::uint64_t va, std::uint32_t depth,
-		  std::uint32_t entry_size, access kind)
-		: board_(on), context_(in), va_(va), mask_(depth - 1), entry_size_(entry_size),
-		  kind_(kind)
+		  access kind)
+		: board_(on), context_(in), va_(va), mask_(depth - 1), kind_(kind)
 	{
 	}
 
 	std::uint64_t va_of(std::uint32_t count) const
 	{
-		return va_ + std::uint64_t{ count & mask_ } * entry_size_;
+		return va_ + std::uint64_t{ count & mask_ } * sizeof(Entry);
 	}
 	/* The entry, or null: look() says why. */
 	std::byte *entry(std::uint32_t count) const
 	{
-		return window_.entry(board_, count & mask_, entry_size_);
+		return window_.entry(board_, count & mask_, sizeof(Entry));
 	}
-	/* The same; count: how many are in a row, at most as many as it was. */
-	std::byte *stretch(std::uint32_t at, std::uint32_t &count) const
+	struct row {
+		std::byte *at = nullptr;
+		std::uint32_t count = 0;
+	};
+	/* Those from there on that are in a row; none: see look(). */
+	row stretch(std::uint64_t epoch, std::uint32_t count) const
 	{
-		return window_.stretch(board_, at & mask_, entry_size_, count);
+		const std::uint32_t slot = count & mask_;
+
+		if (!window_.holds(epoch, slot)) [[unlikely]]
+			return {};
+		return { window_.place(slot, sizeof(Entry)), window_.rest(slot) };
 	}
 	/* at: the entry, or null if it can only be reached by read() and write() of the context. */
 	outcome look(std::uint32_t count, std::byte *&at);
@@ -85,7 +97,7 @@ private:
 	const board &board_;
 	const context &context_;
 	std::uint64_t va_;
-	std::uint32_t mask_, entry_size_;
+	std::uint32_t mask_;
 	access kind_;
 	kept_window window_;
 };
@@ -104,8 +116,16 @@ public:
 	{
 		const std::uint32_t pending = doorbell<std::uint32_t>(OAC_DB_SQ_TAIL) - sq_head_;
 
-		return pending - 1 < depth_limit_ || has_new_arm() || has_rare_work(pending);
+		return pending - 1 < depth_limit_ || has_new_arm() ||
+		       ((pending != 0 || is_special_) && has_rare_work(pending));
 	}
+	/* Less than poll(), and the most frequent part of it: commands have been rung for. */
+	bool has_commands() const
+	{
+		return doorbell<std::uint32_t>(OAC_DB_SQ_TAIL) - sq_head_ - 1 < depth_limit_;
+	}
+	/* A command is begun or waits, or the rings cannot be reached: doorbells do not say it all. */
+	bool is_special() const { return is_special_; }
 	/* Carries out a batch or a slice of a long command, publishes; what it cost, never 0. */
 	std::int64_t run();
 	/* A trapped write to ARM: arms even if the sequence is an old one. */
@@ -121,8 +141,10 @@ public:
 private:
 	void account(const step_budget &budget);
 	bool has_rare_work(std::uint32_t pending) const;
+	std::int64_t run_any(std::uint32_t done);
 	void take_commands(step_budget &budget);
-	bool take_nops(step_budget &budget);
+	std::uint32_t take_nops(std::uint32_t count);
+	void set_shortcuts();
 	bool start_next(step_budget &budget);
 	bool advance(step_budget &budget);
 	void set_blocked(bool is_blocked);
@@ -134,6 +156,8 @@ private:
 	void die(const outcome &result);
 	void refuse_doorbell(std::uint32_t tail);
 	void publish();
+	bool publish_counts();
+	void answer_arm();
 	void publish_tail();
 	void write_progress();
 	void write_whole_progress(std::byte *at);
@@ -143,6 +167,11 @@ private:
 		return doorbell<std::uint64_t>(OAC_DB_ARM) >> OAC_DB_ARM_SEQ_SHIFT !=
 		       arm_word_ >> OAC_DB_ARM_SEQ_SHIFT;
 	}
+	/* As oac_progress has them side by side. */
+	std::uint64_t progress_counts() const
+	{
+		return std::uint64_t{ completed_ } << 32 | sq_head_;
+	}
 	std::uint16_t phase_of(std::uint32_t count) const
 	{
 		return static_cast<std::uint16_t>((count >> depth_log2_ & 1) ^ OAC_PHASE_MASK);
@@ -151,18 +180,21 @@ private:
 	template <typename Word>
 	Word doorbell(std::uint64_t word) const
 	{
-		return board_.doorbells.load<Word>(page_ + word);
+		return std::atomic_ref(*reinterpret_cast<Word *>(page_ + word))
+			.load(std::memory_order_acquire);
 	}
 
 	board &board_;
 	context &context_;
-	const std::uint64_t page_; /* in the doorbell BAR */
+	std::byte *const page_; /* in the doorbell BAR, which stays where it is */
 	const std::uint64_t tail_va_, progress_address_;
 	const std::uint32_t depth_;
 	const unsigned depth_log2_, vector_, priority_, weight_;
-	/* depth_ while a doorbell alone is reason enough to run, else 0 */
-	std::uint32_t depth_limit_;
-	ring_view sq_, cq_;
+	/* See set_shortcuts(): depth_ while a doorbell is reason to run, and to take NOPs; else 0. */
+	std::uint32_t depth_limit_, nop_limit_;
+	bool is_special_ = false;
+	ring_view<oac_cmd> sq_;
+	ring_view<oac_completion> cq_;
 	kept_window tail_, progress_;
 	command command_;
 

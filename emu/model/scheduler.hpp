@@ -27,13 +27,12 @@ public:
 	std::int64_t run_one()
 	{
 		/* in the middle of a turn, which is the common case, there is nothing to decide */
-		if (!current_ || !current_->poll()) {
-			current_ = choose();
-			if (!current_)
-				return 0;
-		}
+		if ((!current_ || !current_->has_commands()) && !pass_on() && !choose())
+			return 0;
 		const std::int64_t cost = current_->run();
-		pay(cost);
+		spent_ += cost;
+		if (spent_ >= seat_end_ || spent_ >= table_end_) [[unlikely]]
+			settle();
 		return cost;
 	}
 
@@ -63,14 +62,39 @@ private:
 	template <typename Member>
 	static void skip_rounds(std::vector<Member> &members);
 	template <typename Member>
-	static bool charge(std::vector<Member> &members, std::size_t &cursor, std::int64_t cost);
+	static void end_turn(std::vector<Member> &members, std::size_t &cursor, std::int64_t left);
 
-	queue *choose();
-	void pay(std::int64_t cost);
+	bool pass_on();
+	bool choose();
+	void settle();
 
 	std::vector<table> tables_;
 	std::size_t cursor_ = 0;
-	queue *current_ = nullptr; /* at both cursors and with credit left, or nobody */
+	/*
+	 * Whose turn it is, with credit left, or nobody. Meanwhile the account of seat and table is
+	 * here, and both cursors are as good as seat_: settle() brings them up to date.
+	 */
+	queue *current_ = nullptr;
+	seat *seat_ = nullptr, *first_seat_ = nullptr, *seats_end_ = nullptr;
+	std::int64_t spent_ = 0, seat_end_ = 0, table_end_ = 0;
 };
+
+/*
+ * Short for choose(), if whose turn it is has no work and the next one in its table has: both as
+ * usual when clients take turns. false: not this way, nothing done.
+ */
+inline bool scheduler::pass_on()
+{
+	if (!current_ || current_->is_special())
+		return false;
+	seat *const next = seat_ + 1 == seats_end_ ? first_seat_ : seat_ + 1;
+	if (next->credit != 0 || !next->of->has_commands())
+		return false;
+	/* the one before loses what is left: what it was lent is not given back */
+	seat_ = next;
+	current_ = next->of;
+	seat_end_ = spent_ + next->turn;
+	return true;
+}
 
 } // namespace oac::emu
