@@ -43,11 +43,10 @@ bool is_nop(const std::byte *entry, std::uint32_t &tag)
 	const auto *from = reinterpret_cast<const volatile std::uint64_t *>(entry);
 	const std::uint64_t first = from[0];
 	/* opcode, flags and padding of the first word are all zero in a NOP */
-	std::uint64_t rest = static_cast<std::uint32_t>(first);
+	const std::uint64_t rest = static_cast<std::uint32_t>(first) | from[1] | from[2] | from[3] |
+				   from[4] | from[5] | from[6] | from[7];
 
-	static_assert(OAC_CMD_NOP == 0);
-	for (std::size_t at = 1; at < sizeof(oac_cmd) / sizeof(*from); at++)
-		rest |= from[at];
+	static_assert(OAC_CMD_NOP == 0 && sizeof(oac_cmd) == 8 * sizeof(*from));
 	tag = static_cast<std::uint32_t>(first >> 32);
 	return rest == 0 && tag != OAC_TAG_NONE;
 }
@@ -66,7 +65,7 @@ void kept_window::keep(const board &on, std::uint32_t at, std::size_t entry_size
 	count_ = is_aligned(direct.data()) ?
 			 static_cast<std::uint32_t>(direct.size() / entry_size) :
 			 0;
-	base_ = count_ ? direct.data() : nullptr;
+	base_ = direct.data();
 	epoch_ = on.port.window_epoch;
 }
 
@@ -87,7 +86,7 @@ outcome ring_view<Entry>::look(std::uint32_t count, std::byte *&at)
 }
 
 queue::queue(board &on, context &in, const oac_admin_queue_create &how, std::uint32_t first)
-	: id(how.queue_id), board_(on), context_(in),
+	: id(how.queue_id), board_(on), epoch_(on.port.window_epoch), context_(in),
 	  page_(on.doorbells.data() + how.queue_id * std::uint64_t{ OAC_DB_PAGE_SIZE }),
 	  tail_va_(how.tail_va),
 	  progress_address_(how.progress_addr), depth_(1u << how.depth_log2),
@@ -95,7 +94,7 @@ queue::queue(board &on, context &in, const oac_admin_queue_create &how, std::uin
 	  weight_(how.weight ? how.weight : OAC_WEIGHT_NORMAL),
 	  sq_(on, in, how.sq_va, depth_, access::read),
 	  cq_(on, in, how.cq_va, depth_, access::write), command_(on, in),
-	  sq_head_(first), completed_(first), published_head_(first), published_completed_(first)
+	  sq_head_(first), completed_(first)
 {
 	store(page_, OAC_DB_SQ_TAIL, first, std::memory_order_release);
 	store(page_, OAC_DB_ARM, std::uint64_t{ 0 }, std::memory_order_release);
@@ -127,91 +126,81 @@ std::optional<std::uint64_t> queue::next_poll_ns() const
 	return blocked_ ? std::optional(next_poll_ns_) : std::nullopt;
 }
 
-/* What poll() and run() look at first, from what makes it so. */
+/* What poll() and run_nops() look at first, from what makes it so. */
 void queue::set_shortcuts()
 {
 	is_special_ = dead_ || blocked_ || command_.is_active();
 	depth_limit_ = dead_ || blocked_ ? 0 : depth_;
-	nop_limit_ = state_ == OAC_QUEUE_RUNNING && !is_special_ &&
-				     board_.running->has_command(OAC_CMD_NOP) ?
-			     depth_ :
-			     0;
+	const bool is_usual = state_ == OAC_QUEUE_RUNNING && !is_special_ && !armed_ &&
+			      !is_line_old_ && sq_head_ == completed_;
+	nop_limit_ = is_usual && board_.running->has_command(OAC_CMD_NOP) ? depth_ : 0;
 }
 
-/* Completes NOPs at the head as long as they are in a row, in one pass over the ring; how many. */
-[[gnu::always_inline]] inline std::uint32_t queue::take_nops(std::uint32_t count)
+std::int64_t queue::run_nops()
 {
-	const std::uint64_t epoch = board_.port.window_epoch;
-	const auto from = sq_.stretch(epoch, sq_head_);
-	const auto to = cq_.stretch(epoch, completed_);
-	const std::uint64_t ending = ending_of(OAC_ST_SUCCESS, phase_of(completed_));
-	std::uint32_t done = 0, tag;
+	const std::uint32_t head = sq_head_;
+	const std::uint32_t pending = doorbell<std::uint32_t>(OAC_DB_SQ_TAIL) - head;
 
-	count = std::min({ count, from.count, to.count });
-	while (done < count && is_nop(from.at + done * sizeof(oac_cmd), tag)) {
-		post_at(to.at + done * sizeof(oac_completion), 0, ending | tag);
+	if (pending - 1 >= nop_limit_ || hand_.epoch != epoch_)
+		return 0;
+	const std::uint32_t count = std::min(pending, hand_.count);
+	const std::byte *from = hand_.from;
+	std::byte *to = hand_.to;
+	std::uint32_t done = 0, tag;
+	while (done < count && is_nop(from, tag)) {
+		post_at(to, 0, hand_.ending | tag);
+		from += sizeof(oac_cmd);
+		to += sizeof(oac_completion);
 		done++;
 	}
-	sq_head_ += done;
-	completed_ += done;
+	if (done == 0)
+		return 0;
+	hand_.from = from;
+	hand_.to = to;
+	hand_.count -= done;
+	sq_head_ = completed_ = head + done;
 	board_.count.add(OAC_COUNTER_COMMANDS, done);
-	return done;
-}
-
-/* publish() for a batch of which only the counts are new; false: not this way, nothing done. */
-[[gnu::always_inline]] inline bool queue::publish_counts()
-{
-	const std::uint64_t epoch = board_.port.window_epoch;
-	std::byte *const tail = tail_.single(epoch), *const line = progress_.single(epoch);
-
-	if (!tail || !line || is_line_old_) [[unlikely]]
-		return false;
-	store(tail, 0, completed_, std::memory_order_release);
-	store(line, 0, progress_counts(), std::memory_order_release);
-	published_head_ = sq_head_;
-	published_completed_ = completed_;
-	return true;
-}
-
-[[gnu::always_inline]] inline void queue::answer_arm()
-{
-	/* tail before ARM here, ARM before tail on the host: one of the two sees the other */
+	/* publish() in short: only counts are new */
+	store(hand_.tail, 0, completed_, std::memory_order_release);
+	store(hand_.line, 0, progress_counts(), std::memory_order_release);
 	std::atomic_thread_fence(std::memory_order_seq_cst);
-	if (has_new_arm()) {
-		arm_word_ = doorbell<std::uint64_t>(OAC_DB_ARM);
-		armed_ = true;
-	}
-	if (armed_) [[unlikely]]
-		raise_if_armed();
-}
-
-/*
- * The short way for what a runtime sends most of when it measures or keeps in step: correct NOPs,
- * in rings that are at hand. What is not done by it is left to run_any().
- */
-std::int64_t queue::run()
-{
-	const std::uint32_t pending = doorbell<std::uint32_t>(OAC_DB_SQ_TAIL) - sq_head_;
-
-	if (pending - 1 >= nop_limit_) [[unlikely]]
-		return run_any(0);
-	const std::uint32_t wanted = std::min(pending, BATCH), done = take_nops(wanted);
-	if (done != wanted || !publish_counts()) [[unlikely]]
-		return run_any(done);
-	answer_arm();
+	if (has_new_arm()) [[unlikely]]
+		arm();
 	return COMMAND_COST * done;
 }
 
-/* done: commands of this batch that have been taken already. */
-std::int64_t queue::run_any(std::uint32_t done)
+/* Looks for what run_nops() needs to have at hand. false: it had it, or cannot have it. */
+bool queue::reach_nops()
+{
+	if (nop_limit_ == 0 || (hand_.count != 0 && hand_.epoch == epoch_))
+		return false;
+	hand_.from = sq_.entry(sq_head_);
+	hand_.to = cq_.entry(completed_);
+	hand_.tail = tail_.entry(board_, 0, sizeof(completed_));
+	hand_.line = progress_.entry(board_, 0, sizeof(oac_progress));
+	hand_.epoch = epoch_;
+	hand_.count = 0;
+	if (!hand_.from || !hand_.to || !hand_.tail || !hand_.line)
+		return false;
+	hand_.count = std::min({ sq_.rest(sq_head_), cq_.rest(completed_), BATCH });
+	hand_.ending = ending_of(OAC_ST_SUCCESS, phase_of(completed_));
+	return true;
+}
+
+std::int64_t queue::run_any()
 {
 	step_budget budget;
 
-	budget.take(COMMAND_COST * done);
-	if (!dead_ && done < BATCH)
+	if (reach_nops()) {
+		if (const std::int64_t cost = run_nops())
+			return cost;
+	}
+	const std::uint32_t head = sq_head_, completed = completed_;
+	if (!dead_)
 		take_commands(budget);
 	account(budget);
-	publish();
+	publish(sq_head_ != head, completed_ != completed);
+	hand_.count = 0;
 	set_shortcuts();
 	/* a look at a WAIT is not for nothing */
 	return std::max(budget.used(), COMMAND_COST);
@@ -388,13 +377,18 @@ void queue::post_slowly(std::uint32_t tag, const outcome &result)
 		die(posted);
 }
 
-void queue::publish()
+void queue::publish(bool has_progress, bool has_completions)
 {
-	if (completed_ != published_completed_)
+	if (has_completions)
 		publish_tail();
-	if (is_line_old_ || completed_ != published_completed_ || sq_head_ != published_head_)
+	if (is_line_old_ || has_completions || has_progress)
 		write_progress();
-	answer_arm();
+	/* tail before ARM here, ARM before tail on the host: one of the two sees the other */
+	std::atomic_thread_fence(std::memory_order_seq_cst);
+	if (has_new_arm())
+		arm();
+	else if (armed_)
+		raise_if_armed();
 }
 
 void queue::publish_tail()
@@ -432,8 +426,6 @@ void queue::write_progress()
 	}
 	if (is_line_old_)
 		write_whole_progress(at);
-	published_head_ = sq_head_;
-	published_completed_ = completed_;
 	if (at)
 		store(at, 0, progress_counts(), std::memory_order_release);
 }
@@ -465,6 +457,7 @@ void queue::arm()
 	arm_word_ = doorbell<std::uint64_t>(OAC_DB_ARM);
 	armed_ = true;
 	raise_if_armed();
+	set_shortcuts();
 }
 
 void queue::raise_if_armed()

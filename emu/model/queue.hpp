@@ -32,21 +32,12 @@ public:
 	/* Entry number at, or null: then look() for it. */
 	std::byte *entry(const board &on, std::uint32_t at, std::size_t entry_size) const
 	{
-		return holds(on.port.window_epoch, at) ? place(at, entry_size) : nullptr;
+		at -= first_;
+		return at < count_ && epoch_ == on.port.window_epoch ? base_ + at * entry_size :
+								       nullptr;
 	}
-	/* The same in parts, for who looks for more than one thing. epoch: the port's, now. */
-	bool holds(std::uint64_t epoch, std::uint32_t at) const
-	{
-		return epoch_ == epoch && at - first_ < count_;
-	}
-	std::byte *place(std::uint32_t at, std::size_t entry_size) const
-	{
-		return base_ + std::size_t{ at - first_ } * entry_size;
-	}
-	/* How many entries there are in a row. */
+	/* How many entries there are in a row, if there is this one. */
 	std::uint32_t rest(std::uint32_t at) const { return count_ - (at - first_); }
-	/* Of what has one entry only: null as above. */
-	std::byte *single(std::uint64_t epoch) const { return epoch_ == epoch ? base_ : nullptr; }
 	/* A window that begins with entry number at. What is not aligned counts as not direct. */
 	void keep(const board &on, std::uint32_t at, std::size_t entry_size,
 		  std::span<std::byte> direct);
@@ -77,19 +68,8 @@ public:
 	{
 		return window_.entry(board_, count & mask_, sizeof(Entry));
 	}
-	struct row {
-		std::byte *at = nullptr;
-		std::uint32_t count = 0;
-	};
-	/* Those from there on that are in a row; none: see look(). */
-	row stretch(std::uint64_t epoch, std::uint32_t count) const
-	{
-		const std::uint32_t slot = count & mask_;
-
-		if (!window_.holds(epoch, slot)) [[unlikely]]
-			return {};
-		return { window_.place(slot, sizeof(Entry)), window_.rest(slot) };
-	}
+	/* How many there are in a row from entry() on. */
+	std::uint32_t rest(std::uint32_t count) const { return window_.rest(count & mask_); }
 	/* at: the entry, or null if it can only be reached by read() and write() of the context. */
 	outcome look(std::uint32_t count, std::byte *&at);
 
@@ -127,8 +107,18 @@ public:
 	/* A command is begun or waits, or the rings cannot be reached: doorbells do not say it all. */
 	bool is_special() const { return is_special_; }
 	/* Carries out a batch or a slice of a long command, publishes; what it cost, never 0. */
-	std::int64_t run();
-	/* A trapped write to ARM: arms even if the sequence is an old one. */
+	std::int64_t run()
+	{
+		const std::int64_t cost = run_nops();
+
+		return cost ? cost : run_any();
+	}
+	/*
+	 * The short way for what a runtime sends most of when it measures or keeps in step: correct
+	 * NOPs at the head of a queue in which all is as usual and at hand. 0: not this way.
+	 */
+	std::int64_t run_nops();
+	/* Takes ARM over; a trapped write arms even if the sequence is an old one. */
 	void arm();
 	/* When to look at the word of a WAIT again. */
 	std::optional<std::uint64_t> next_poll_ns() const;
@@ -141,9 +131,9 @@ public:
 private:
 	void account(const step_budget &budget);
 	bool has_rare_work(std::uint32_t pending) const;
-	std::int64_t run_any(std::uint32_t done);
+	std::int64_t run_any();
 	void take_commands(step_budget &budget);
-	std::uint32_t take_nops(std::uint32_t count);
+	bool reach_nops();
 	void set_shortcuts();
 	bool start_next(step_budget &budget);
 	bool advance(step_budget &budget);
@@ -155,17 +145,14 @@ private:
 	void fail(const outcome &result);
 	void die(const outcome &result);
 	void refuse_doorbell(std::uint32_t tail);
-	void publish();
-	bool publish_counts();
-	void answer_arm();
+	void publish(bool has_progress, bool has_completions);
 	void publish_tail();
 	void write_progress();
 	void write_whole_progress(std::byte *at);
 	void raise_if_armed();
 	bool has_new_arm() const
 	{
-		return doorbell<std::uint64_t>(OAC_DB_ARM) >> OAC_DB_ARM_SEQ_SHIFT !=
-		       arm_word_ >> OAC_DB_ARM_SEQ_SHIFT;
+		return (doorbell<std::uint64_t>(OAC_DB_ARM) ^ arm_word_) >> OAC_DB_ARM_SEQ_SHIFT;
 	}
 	/* As oac_progress has them side by side. */
 	std::uint64_t progress_counts() const
@@ -184,12 +171,24 @@ private:
 			.load(std::memory_order_acquire);
 	}
 
+	/* For run_nops(): where the next command is and its completion goes, as long as epoch is. */
+	struct at_hand {
+		const std::byte *from;
+		std::byte *to;
+		std::byte *tail, *line;
+		std::uint64_t ending; /* see post_at() */
+		std::uint64_t epoch;
+		std::uint32_t count = 0; /* so many in a row, of both */
+	};
+
 	board &board_;
+	const std::uint64_t &epoch_; /* of windows */
 	context &context_;
 	std::byte *const page_; /* in the doorbell BAR, which stays where it is */
 	const std::uint64_t tail_va_, progress_address_;
 	const std::uint32_t depth_;
 	const unsigned depth_log2_, vector_, priority_, weight_;
+	at_hand hand_;
 	/* See set_shortcuts(): depth_ while a doorbell is reason to run, and to take NOPs; else 0. */
 	std::uint32_t depth_limit_, nop_limit_;
 	bool is_special_ = false;
@@ -199,7 +198,6 @@ private:
 	command command_;
 
 	std::uint32_t sq_head_, completed_;
-	std::uint32_t published_head_, published_completed_;
 	bool is_line_old_ = true; /* more than the counts of the progress line has changed */
 	std::uint32_t state_ = OAC_QUEUE_RUNNING;
 	bool dead_ = false; /* rings cannot be reached: nothing more to take or tell */

@@ -122,6 +122,31 @@ queue *scheduler::table::ready()
 	return next_of(seats, cursor);
 }
 
+/*
+ * Short for choose(), if whose turn it is has no work and the next one in its table has: both as
+ * usual when clients take turns. false: not this way, nothing done.
+ */
+bool scheduler::pass_on()
+{
+	if (!current_ || current_->is_special())
+		return false;
+	seat *const next = seat_ + 1 == seats_end_ ? first_seat_ : seat_ + 1;
+	if (next->credit != 0 || !next->of->has_commands())
+		return false;
+	/* the one before loses what is left: what it was lent is not given back */
+	seat_ = next;
+	current_ = next->of;
+	seat_end_ = spent_ + next->turn;
+	return true;
+}
+
+std::int64_t scheduler::decide_and_run()
+{
+	if ((!current_ || !current_->has_commands()) && !pass_on() && !choose())
+		return 0;
+	return current_->run();
+}
+
 /* Looks at everybody, also at what is not a command. false: none has work. */
 bool scheduler::choose()
 {

@@ -27,9 +27,12 @@ public:
 	std::int64_t run_one()
 	{
 		/* in the middle of a turn, which is the common case, there is nothing to decide */
-		if ((!current_ || !current_->has_commands()) && !pass_on() && !choose())
-			return 0;
-		const std::int64_t cost = current_->run();
+		std::int64_t cost = current_ ? current_->run_nops() : 0;
+		if (cost == 0) [[unlikely]] {
+			cost = decide_and_run();
+			if (cost == 0)
+				return 0;
+		}
 		spent_ += cost;
 		if (spent_ >= seat_end_ || spent_ >= table_end_) [[unlikely]]
 			settle();
@@ -64,6 +67,7 @@ private:
 	template <typename Member>
 	static void end_turn(std::vector<Member> &members, std::size_t &cursor, std::int64_t left);
 
+	std::int64_t decide_and_run();
 	bool pass_on();
 	bool choose();
 	void settle();
@@ -78,23 +82,5 @@ private:
 	seat *seat_ = nullptr, *first_seat_ = nullptr, *seats_end_ = nullptr;
 	std::int64_t spent_ = 0, seat_end_ = 0, table_end_ = 0;
 };
-
-/*
- * Short for choose(), if whose turn it is has no work and the next one in its table has: both as
- * usual when clients take turns. false: not this way, nothing done.
- */
-inline bool scheduler::pass_on()
-{
-	if (!current_ || current_->is_special())
-		return false;
-	seat *const next = seat_ + 1 == seats_end_ ? first_seat_ : seat_ + 1;
-	if (next->credit != 0 || !next->of->has_commands())
-		return false;
-	/* the one before loses what is left: what it was lent is not given back */
-	seat_ = next;
-	current_ = next->of;
-	seat_end_ = spent_ + next->turn;
-	return true;
-}
 
 } // namespace oac::emu
