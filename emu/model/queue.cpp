@@ -37,23 +37,26 @@ void post_at(std::byte *at, std::uint64_t info, std::uint64_t second)
 	store(at, sizeof(info), second, std::memory_order_release);
 }
 
-/* The host may go on writing: each word is read once, whatever is done with it then. */
+/*
+ * The host may go on writing: each word is read once, whatever is done with it then. In pairs, which
+ * is what every machine has registers enough for. entry: aligned to its size.
+ */
 bool is_nop(const std::byte *entry, std::uint32_t &tag)
 {
-	const auto *from = reinterpret_cast<const volatile std::uint64_t *>(entry);
-	const std::uint64_t first = from[0];
+	using two_words [[gnu::vector_size(16), gnu::may_alias]] = std::uint64_t;
+	const auto *from = reinterpret_cast<const volatile two_words *>(entry);
+	const two_words first = from[0], second = from[1], third = from[2], last = from[3];
 	/* opcode, flags and padding of the first word are all zero in a NOP */
-	const std::uint64_t rest = static_cast<std::uint32_t>(first) | from[1] | from[2] | from[3] |
-				   from[4] | from[5] | from[6] | from[7];
+	const two_words rest = (first & two_words{ UINT32_MAX, UINT64_MAX }) | second | third | last;
 
-	static_assert(OAC_CMD_NOP == 0 && sizeof(oac_cmd) == 8 * sizeof(*from));
-	tag = static_cast<std::uint32_t>(first >> 32);
-	return rest == 0 && tag != OAC_TAG_NONE;
+	static_assert(OAC_CMD_NOP == 0 && sizeof(oac_cmd) == 4 * sizeof(*from));
+	tag = static_cast<std::uint32_t>(first[0] >> 32);
+	return (rest[0] | rest[1]) == 0 && tag != OAC_TAG_NONE;
 }
 
-bool is_aligned(const std::byte *at)
+bool is_aligned(const std::byte *at, std::size_t to = sizeof(std::uint64_t))
 {
-	return reinterpret_cast<std::uintptr_t>(at) % sizeof(std::uint64_t) == 0;
+	return reinterpret_cast<std::uintptr_t>(at) % to == 0;
 }
 
 } // namespace
@@ -158,11 +161,12 @@ std::int64_t queue::run_nops()
 	hand_.from = from;
 	hand_.to = to;
 	hand_.count -= done;
-	sq_head_ = completed_ = head + done;
 	board_.count.add(OAC_COUNTER_COMMANDS, done);
 	/* publish() in short: only counts are new */
-	store(hand_.tail, 0, completed_, std::memory_order_release);
-	store(hand_.line, 0, progress_counts(), std::memory_order_release);
+	const std::uint32_t now = head + done;
+	store(hand_.tail, 0, now, std::memory_order_release);
+	store(hand_.line, 0, progress_counts(now, now), std::memory_order_release);
+	sq_head_ = completed_ = now;
 	std::atomic_thread_fence(std::memory_order_seq_cst);
 	if (has_new_arm()) [[unlikely]]
 		arm();
@@ -180,7 +184,8 @@ bool queue::reach_nops()
 	hand_.line = progress_.entry(board_, 0, sizeof(oac_progress));
 	hand_.epoch = epoch_;
 	hand_.count = 0;
-	if (!hand_.from || !hand_.to || !hand_.tail || !hand_.line)
+	if (!hand_.from || !hand_.to || !hand_.tail || !hand_.line ||
+	    !is_aligned(hand_.from, sizeof(oac_cmd)))
 		return false;
 	hand_.count = std::min({ sq_.rest(sq_head_), cq_.rest(completed_), BATCH });
 	hand_.ending = ending_of(OAC_ST_SUCCESS, phase_of(completed_));
@@ -427,7 +432,7 @@ void queue::write_progress()
 	if (is_line_old_)
 		write_whole_progress(at);
 	if (at)
-		store(at, 0, progress_counts(), std::memory_order_release);
+		store(at, 0, progress_counts(sq_head_, completed_), std::memory_order_release);
 }
 
 /* at: where it goes, but for the two counts; null: by message, all of it, or nowhere. */

@@ -155,9 +155,9 @@ private:
 		return (doorbell<std::uint64_t>(OAC_DB_ARM) ^ arm_word_) >> OAC_DB_ARM_SEQ_SHIFT;
 	}
 	/* As oac_progress has them side by side. */
-	std::uint64_t progress_counts() const
+	static std::uint64_t progress_counts(std::uint32_t sq_head, std::uint32_t completed)
 	{
-		return std::uint64_t{ completed_ } << 32 | sq_head_;
+		return std::uint64_t{ completed } << 32 | sq_head;
 	}
 	std::uint16_t phase_of(std::uint32_t count) const
 	{

@@ -126,9 +126,9 @@ queue *scheduler::table::ready()
  * Short for choose(), if whose turn it is has no work and the next one in its table has: both as
  * usual when clients take turns. false: not this way, nothing done.
  */
-bool scheduler::pass_on()
+[[gnu::always_inline]] inline bool scheduler::pass_on()
 {
-	if (!current_ || current_->is_special())
+	if (current_->is_special())
 		return false;
 	seat *const next = seat_ + 1 == seats_end_ ? first_seat_ : seat_ + 1;
 	if (next->credit != 0 || !next->of->has_commands())
@@ -142,9 +142,9 @@ bool scheduler::pass_on()
 
 std::int64_t scheduler::decide_and_run()
 {
-	if ((!current_ || !current_->has_commands()) && !pass_on() && !choose())
-		return 0;
-	return current_->run();
+	if (current_ && (current_->has_commands() || pass_on()))
+		return current_->run();
+	return choose() ? current_->run() : 0;
 }
 
 /* Looks at everybody, also at what is not a command. false: none has work. */

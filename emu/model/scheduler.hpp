@@ -28,11 +28,8 @@ public:
 	{
 		/* in the middle of a turn, which is the common case, there is nothing to decide */
 		std::int64_t cost = current_ ? current_->run_nops() : 0;
-		if (cost == 0) [[unlikely]] {
+		if (cost == 0) [[unlikely]]
 			cost = decide_and_run();
-			if (cost == 0)
-				return 0;
-		}
 		spent_ += cost;
 		if (spent_ >= seat_end_ || spent_ >= table_end_) [[unlikely]]
 			settle();
