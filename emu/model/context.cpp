@@ -34,6 +34,10 @@ void move_bytes(std::byte *to, const std::byte *from, std::size_t length)
 		std::memmove(to, from, length);
 		return;
 	}
+	for (std::size_t at = 0; length > AHEAD + PIECE && at < AHEAD; at += PAGE) {
+		__builtin_prefetch(from + at);
+		__builtin_prefetch(to + at, 1);
+	}
 	while (length > AHEAD + PIECE) {
 		for (std::size_t at = AHEAD; at < AHEAD + PIECE; at += PAGE) {
 			__builtin_prefetch(from + at);

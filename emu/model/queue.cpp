@@ -47,7 +47,8 @@ bool is_nop(const std::byte *entry, std::uint32_t &tag)
 	const auto *from = reinterpret_cast<const volatile two_words *>(entry);
 	const two_words first = from[0], second = from[1], third = from[2], last = from[3];
 	/* opcode, flags and padding of the first word are all zero in a NOP */
-	const two_words rest = (first & two_words{ UINT32_MAX, UINT64_MAX }) | second | third | last;
+	const two_words rest = (first & two_words{ UINT32_MAX, UINT64_MAX }) | second | third |
+			       last;
 
 	static_assert(OAC_CMD_NOP == 0 && sizeof(oac_cmd) == 4 * sizeof(*from));
 	tag = static_cast<std::uint32_t>(first[0] >> 32);
@@ -91,13 +92,12 @@ outcome ring_view<Entry>::look(std::uint32_t count, std::byte *&at)
 queue::queue(board &on, context &in, const oac_admin_queue_create &how, std::uint32_t first)
 	: id(how.queue_id), board_(on), epoch_(on.port.window_epoch), context_(in),
 	  page_(on.doorbells.data() + how.queue_id * std::uint64_t{ OAC_DB_PAGE_SIZE }),
-	  tail_va_(how.tail_va),
-	  progress_address_(how.progress_addr), depth_(1u << how.depth_log2),
+	  tail_va_(how.tail_va), progress_address_(how.progress_addr), depth_(1u << how.depth_log2),
 	  depth_log2_(how.depth_log2), vector_(how.vector), priority_(how.priority),
 	  weight_(how.weight ? how.weight : OAC_WEIGHT_NORMAL),
 	  sq_(on, in, how.sq_va, depth_, access::read),
-	  cq_(on, in, how.cq_va, depth_, access::write), command_(on, in),
-	  sq_head_(first), completed_(first)
+	  cq_(on, in, how.cq_va, depth_, access::write), command_(on, in), sq_head_(first),
+	  completed_(first)
 {
 	store(page_, OAC_DB_SQ_TAIL, first, std::memory_order_release);
 	store(page_, OAC_DB_ARM, std::uint64_t{ 0 }, std::memory_order_release);
