@@ -40,8 +40,8 @@ public:
 	bool has_error() const { return error_; }
 	bool has_work() const
 	{
-		return enabled_ && !error_ &&
-		       board_.doorbells.load<std::uint32_t>(OAC_DB_SQ_TAIL) != head_;
+		return board_.doorbells.load<std::uint32_t>(OAC_DB_SQ_TAIL) != head_ && enabled_ &&
+		       !error_;
 	}
 	/* One command. */
 	void step();

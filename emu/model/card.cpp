@@ -37,6 +37,7 @@ struct card::impl {
 	void reset_function();
 	void set_asleep(std::uint32_t value);
 	bool has_doorbell_work();
+	std::int64_t step_rare();
 
 	const bool shared_doorbells;
 	board base;
@@ -212,18 +213,24 @@ bool card::step()
 {
 	impl &all = *impl_;
 
-	if (all.rom.state() != OAC_STATE_RUNNING) [[unlikely]] {
-		const bool is_busy = all.rom.is_busy();
-		if (is_busy)
-			all.rom.step();
-		all.cost = is_busy ? step_budget::UNITS : 0;
-	} else if (all.control.has_work()) {
-		all.control.step();
-		all.cost = ADMIN_COST;
-	} else {
+	if (all.rom.state() != OAC_STATE_RUNNING || all.control.has_work()) [[unlikely]]
+		all.cost = all.step_rare();
+	else
 		all.cost = all.turns.run_one();
-	}
 	return all.cost != 0;
+}
+
+/* Boot steps and admin commands; apart, so that step() is short. */
+[[gnu::noinline]] std::int64_t card::impl::step_rare()
+{
+	if (rom.state() == OAC_STATE_RUNNING) {
+		control.step();
+		return ADMIN_COST;
+	}
+	if (!rom.is_busy())
+		return 0;
+	rom.step();
+	return step_budget::UNITS;
 }
 
 void card::tick()

@@ -24,34 +24,40 @@ void store(std::byte *at, std::size_t offset, Word value, std::memory_order orde
 	std::atomic_ref(*reinterpret_cast<Word *>(at + offset)).store(value, order);
 }
 
-void post_at(std::byte *at, const oac_completion &entry)
+/* A completion's second word but for the tag: with the phase in it, who sees it sees the first. */
+std::uint64_t ending_of(std::uint16_t status, std::uint16_t phase)
 {
-	std::uint64_t words[2];
+	return std::uint64_t{ status } << 32 | std::uint64_t{ phase } << 48;
+}
+static_assert(offsetof(oac_completion, status) == 12 && offsetof(oac_completion, phase) == 14);
 
-	std::memcpy(words, &entry, sizeof(words));
-	/* the phase is in the second word: who sees it sees the first */
-	store(at, 0, words[0], std::memory_order_relaxed);
-	store(at, sizeof(words[0]), words[1], std::memory_order_release);
+void post_at(std::byte *at, std::uint64_t info, std::uint64_t second)
+{
+	store(at, 0, info, std::memory_order_relaxed);
+	store(at, sizeof(info), second, std::memory_order_release);
 }
 
-/* The host may go on writing: each word is read once. */
+/*
+ * The host may go on writing: each word is read once, whatever is done with it then. In pairs, which
+ * is what every machine has registers enough for. entry: aligned to its size.
+ */
 bool is_nop(const std::byte *entry, std::uint32_t &tag)
 {
-	std::uint64_t words[sizeof(oac_cmd) / sizeof(std::uint64_t)], padding = 0;
+	using two_words [[gnu::vector_size(16), gnu::may_alias]] = std::uint64_t;
+	const auto *from = reinterpret_cast<const volatile two_words *>(entry);
+	const two_words first = from[0], second = from[1], third = from[2], last = from[3];
+	/* opcode, flags and padding of the first word are all zero in a NOP */
+	const two_words rest = (first & two_words{ UINT32_MAX, UINT64_MAX }) | second | third |
+			       last;
 
-	std::memcpy(words, entry, sizeof(words));
-	for (std::size_t at = 1; at < std::size(words); at++)
-		padding |= words[at];
-	tag = static_cast<std::uint32_t>(words[0] >> 32);
-	/* opcode, flags and padding of the first half are all zero in a NOP */
-	static_assert(OAC_CMD_NOP == 0);
-	padding |= static_cast<std::uint32_t>(words[0]);
-	return padding == 0 && tag != OAC_TAG_NONE;
+	static_assert(OAC_CMD_NOP == 0 && sizeof(oac_cmd) == 4 * sizeof(*from));
+	tag = static_cast<std::uint32_t>(first[0] >> 32);
+	return (rest[0] | rest[1]) == 0 && tag != OAC_TAG_NONE;
 }
 
-bool is_aligned(const std::byte *at)
+bool is_aligned(const std::byte *at, std::size_t to = sizeof(std::uint64_t))
 {
-	return reinterpret_cast<std::uintptr_t>(at) % sizeof(std::uint64_t) == 0;
+	return reinterpret_cast<std::uintptr_t>(at) % to == 0;
 }
 
 } // namespace
@@ -59,40 +65,44 @@ bool is_aligned(const std::byte *at)
 void kept_window::keep(const board &on, std::uint32_t at, std::size_t entry_size,
 		       std::span<std::byte> direct)
 {
-	base_ = direct.data();
 	first_ = at;
-	count_ = is_aligned(base_) ? static_cast<std::uint32_t>(direct.size() / entry_size) : 0;
+	count_ = is_aligned(direct.data()) ?
+			 static_cast<std::uint32_t>(direct.size() / entry_size) :
+			 0;
+	base_ = direct.data();
 	epoch_ = on.port.window_epoch;
 }
 
-outcome ring_view::look(std::uint32_t count, std::byte *&at)
+template <typename Entry>
+outcome ring_view<Entry>::look(std::uint32_t count, std::byte *&at)
 {
 	const std::uint32_t slot = count & mask_;
-	const std::uint64_t rest = std::uint64_t{ mask_ - slot + 1 } * entry_size_;
+	const std::uint64_t rest = std::uint64_t{ mask_ - slot + 1 } * sizeof(Entry);
 	std::span<std::byte> direct;
 	const outcome result = context_.window(va_of(count), rest, kind_, direct);
 
 	at = nullptr;
 	if (!result.ok())
 		return result;
-	window_.keep(board_, slot, entry_size_, direct);
+	window_.keep(board_, slot, sizeof(Entry), direct);
 	at = entry(count);
 	return {};
 }
 
 queue::queue(board &on, context &in, const oac_admin_queue_create &how, std::uint32_t first)
-	: id(how.queue_id), board_(on), context_(in),
-	  page_(how.queue_id * std::uint64_t{ OAC_DB_PAGE_SIZE }), tail_va_(how.tail_va),
-	  progress_address_(how.progress_addr), depth_(1u << how.depth_log2),
+	: id(how.queue_id), board_(on), epoch_(on.port.window_epoch), context_(in),
+	  page_(on.doorbells.data() + how.queue_id * std::uint64_t{ OAC_DB_PAGE_SIZE }),
+	  tail_va_(how.tail_va), progress_address_(how.progress_addr), depth_(1u << how.depth_log2),
 	  depth_log2_(how.depth_log2), vector_(how.vector), priority_(how.priority),
-	  weight_(how.weight ? how.weight : OAC_WEIGHT_NORMAL), depth_limit_(depth_),
-	  sq_(on, in, how.sq_va, depth_, sizeof(oac_cmd), access::read),
-	  cq_(on, in, how.cq_va, depth_, sizeof(oac_completion), access::write), command_(on, in),
-	  sq_head_(first), completed_(first), published_head_(first), published_completed_(first)
+	  weight_(how.weight ? how.weight : OAC_WEIGHT_NORMAL),
+	  sq_(on, in, how.sq_va, depth_, access::read),
+	  cq_(on, in, how.cq_va, depth_, access::write), command_(on, in), sq_head_(first),
+	  completed_(first)
 {
-	board_.doorbells.store<std::uint32_t>(page_ + OAC_DB_SQ_TAIL, first);
-	board_.doorbells.store<std::uint64_t>(page_ + OAC_DB_ARM, 0);
-	board_.doorbells.store<std::uint32_t>(page_ + OAC_DB_ASLEEP, 0);
+	store(page_, OAC_DB_SQ_TAIL, first, std::memory_order_release);
+	store(page_, OAC_DB_ARM, std::uint64_t{ 0 }, std::memory_order_release);
+	store(page_, OAC_DB_ASLEEP, std::uint32_t{ 0 }, std::memory_order_release);
+	set_shortcuts();
 	context_.queue_count++;
 }
 
@@ -119,14 +129,84 @@ std::optional<std::uint64_t> queue::next_poll_ns() const
 	return blocked_ ? std::optional(next_poll_ns_) : std::nullopt;
 }
 
-std::int64_t queue::run()
+/* What poll() and run_nops() look at first, from what makes it so. */
+void queue::set_shortcuts()
+{
+	is_special_ = dead_ || blocked_ || command_.is_active();
+	depth_limit_ = dead_ || blocked_ ? 0 : depth_;
+	const bool is_usual = state_ == OAC_QUEUE_RUNNING && !is_special_ && !armed_ &&
+			      !is_line_old_ && sq_head_ == completed_;
+	nop_limit_ = is_usual && board_.running->has_command(OAC_CMD_NOP) ? depth_ : 0;
+}
+
+std::int64_t queue::run_nops()
+{
+	const std::uint32_t head = sq_head_;
+	const std::uint32_t pending = doorbell<std::uint32_t>(OAC_DB_SQ_TAIL) - head;
+
+	if (pending - 1 >= nop_limit_ || hand_.epoch != epoch_)
+		return 0;
+	const std::uint32_t count = std::min(pending, hand_.count);
+	const std::byte *from = hand_.from;
+	std::byte *to = hand_.to;
+	std::uint32_t done = 0, tag;
+	while (done < count && is_nop(from, tag)) {
+		post_at(to, 0, hand_.ending | tag);
+		from += sizeof(oac_cmd);
+		to += sizeof(oac_completion);
+		done++;
+	}
+	if (done == 0)
+		return 0;
+	hand_.from = from;
+	hand_.to = to;
+	hand_.count -= done;
+	board_.count.add(OAC_COUNTER_COMMANDS, done);
+	/* publish() in short: only counts are new */
+	const std::uint32_t now = head + done;
+	store(hand_.tail, 0, now, std::memory_order_release);
+	store(hand_.line, 0, progress_counts(now, now), std::memory_order_release);
+	sq_head_ = completed_ = now;
+	std::atomic_thread_fence(std::memory_order_seq_cst);
+	if (has_new_arm()) [[unlikely]]
+		arm();
+	return COMMAND_COST * done;
+}
+
+/* Looks for what run_nops() needs to have at hand. false: it had it, or cannot have it. */
+bool queue::reach_nops()
+{
+	if (nop_limit_ == 0 || (hand_.count != 0 && hand_.epoch == epoch_))
+		return false;
+	hand_.from = sq_.entry(sq_head_);
+	hand_.to = cq_.entry(completed_);
+	hand_.tail = tail_.entry(board_, 0, sizeof(completed_));
+	hand_.line = progress_.entry(board_, 0, sizeof(oac_progress));
+	hand_.epoch = epoch_;
+	hand_.count = 0;
+	if (!hand_.from || !hand_.to || !hand_.tail || !hand_.line ||
+	    !is_aligned(hand_.from, sizeof(oac_cmd)))
+		return false;
+	hand_.count = std::min({ sq_.rest(sq_head_), cq_.rest(completed_), BATCH });
+	hand_.ending = ending_of(OAC_ST_SUCCESS, phase_of(completed_));
+	return true;
+}
+
+std::int64_t queue::run_any()
 {
 	step_budget budget;
 
+	if (reach_nops()) {
+		if (const std::int64_t cost = run_nops())
+			return cost;
+	}
+	const std::uint32_t head = sq_head_, completed = completed_;
 	if (!dead_)
 		take_commands(budget);
 	account(budget);
-	publish();
+	publish(sq_head_ != head, completed_ != completed);
+	hand_.count = 0;
+	set_shortcuts();
 	/* a look at a WAIT is not for nothing */
 	return std::max(budget.used(), COMMAND_COST);
 }
@@ -146,8 +226,6 @@ void queue::account(const step_budget &budget)
 
 void queue::take_commands(step_budget &budget)
 {
-	if (take_nops(budget))
-		return;
 	for (unsigned taken = 0; taken < BATCH && !dead_ && !budget.is_spent();) {
 		if (!command_.is_active()) {
 			if (!start_next(budget))
@@ -157,37 +235,6 @@ void queue::take_commands(step_budget &budget)
 			return;
 		}
 	}
-}
-
-/*
- * The short way for what a runtime sends most of when it measures or keeps in step: correct NOPs at
- * the head, in rings that are at hand. Anything else is left to the long way. true: a batch, or all.
- */
-bool queue::take_nops(step_budget &budget)
-{
-	const std::uint32_t pending = doorbell<std::uint32_t>(OAC_DB_SQ_TAIL) - sq_head_;
-	std::uint32_t count = std::min(pending, BATCH), done = 0, tag;
-
-	if (pending > depth_ || state_ != OAC_QUEUE_RUNNING || command_.is_active() ||
-	    !board_.running->has_command(OAC_CMD_NOP))
-		return false;
-	const std::byte *from = sq_.stretch(sq_head_, count);
-	std::byte *to = cq_.stretch(completed_, count);
-	if (!from || !to)
-		return false;
-	/* in a row, so in one pass over the ring */
-	const std::uint16_t phase = phase_of(completed_);
-	while (done < count && is_nop(from, tag)) {
-		post_at(to, { 0, tag, OAC_ST_SUCCESS, phase });
-		from += sizeof(oac_cmd);
-		to += sizeof(oac_completion);
-		done++;
-	}
-	sq_head_ += done;
-	completed_ += done;
-	board_.count.add(OAC_COUNTER_COMMANDS, done);
-	budget.take(COMMAND_COST * done);
-	return done == pending || done == BATCH;
 }
 
 /* false: nothing to take. */
@@ -247,7 +294,6 @@ bool queue::advance(step_budget &budget)
 void queue::set_blocked(bool is_blocked)
 {
 	blocked_ = is_blocked;
-	depth_limit_ = blocked_ || dead_ ? 0 : depth_;
 }
 
 /* A private copy of the next command: the host may go on writing to the ring. */
@@ -305,7 +351,7 @@ void queue::die(const outcome &result)
 	fail(result);
 	is_death_untold_ |= !dead_; /* it may die in more than one place of a step */
 	dead_ = true;
-	depth_limit_ = 0;
+	set_shortcuts();
 }
 
 void queue::post(std::uint32_t tag, const outcome &result)
@@ -316,7 +362,7 @@ void queue::post(std::uint32_t tag, const outcome &result)
 		post_slowly(tag, result);
 		return;
 	}
-	post_at(at, { result.info, tag, result.status, phase_of(completed_) });
+	post_at(at, result.info, ending_of(result.status, phase_of(completed_)) | tag);
 	completed_++;
 }
 
@@ -327,7 +373,7 @@ void queue::post_slowly(std::uint32_t tag, const outcome &result)
 	outcome posted = cq_.look(completed_, at);
 
 	if (at)
-		post_at(at, entry);
+		post_at(at, entry.info, ending_of(entry.status, entry.phase) | entry.tag);
 	else if (posted.ok())
 		posted = context_.write(cq_.va_of(completed_), std::as_bytes(std::span(&entry, 1)));
 	if (posted.ok())
@@ -336,19 +382,17 @@ void queue::post_slowly(std::uint32_t tag, const outcome &result)
 		die(posted);
 }
 
-void queue::publish()
+void queue::publish(bool has_progress, bool has_completions)
 {
-	if (completed_ != published_completed_)
+	if (has_completions)
 		publish_tail();
-	if (is_line_old_ || completed_ != published_completed_ || sq_head_ != published_head_)
+	if (is_line_old_ || has_completions || has_progress)
 		write_progress();
 	/* tail before ARM here, ARM before tail on the host: one of the two sees the other */
 	std::atomic_thread_fence(std::memory_order_seq_cst);
-	if (has_new_arm()) {
-		arm_word_ = doorbell<std::uint64_t>(OAC_DB_ARM);
-		armed_ = true;
-	}
-	if (armed_) [[unlikely]]
+	if (has_new_arm())
+		arm();
+	else if (armed_)
 		raise_if_armed();
 }
 
@@ -387,11 +431,8 @@ void queue::write_progress()
 	}
 	if (is_line_old_)
 		write_whole_progress(at);
-	published_head_ = sq_head_;
-	published_completed_ = completed_;
 	if (at)
-		store(at, 0, std::uint64_t{ completed_ } << 32 | sq_head_,
-		      std::memory_order_release);
+		store(at, 0, progress_counts(sq_head_, completed_), std::memory_order_release);
 }
 
 /* at: where it goes, but for the two counts; null: by message, all of it, or nowhere. */
@@ -421,6 +462,7 @@ void queue::arm()
 	arm_word_ = doorbell<std::uint64_t>(OAC_DB_ARM);
 	armed_ = true;
 	raise_if_armed();
+	set_shortcuts();
 }
 
 void queue::raise_if_armed()

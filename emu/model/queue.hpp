@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -35,14 +36,8 @@ public:
 		return at < count_ && epoch_ == on.port.window_epoch ? base_ + at * entry_size :
 								       nullptr;
 	}
-	/* The same; count: how many entries there are in a row, at most as many as it was. */
-	std::byte *stretch(const board &on, std::uint32_t at, std::size_t entry_size,
-			   std::uint32_t &count) const
-	{
-		std::byte *const found = entry(on, at, entry_size);
-		count = std::min(count, count_ - (at - first_));
-		return found;
-	}
+	/* How many entries there are in a row, if there is this one. */
+	std::uint32_t rest(std::uint32_t at) const { return count_ - (at - first_); }
 	/* A window that begins with entry number at. What is not aligned counts as not direct. */
 	void keep(const board &on, std::uint32_t at, std::size_t entry_size,
 		  std::span<std::byte> direct);
@@ -54,30 +49,27 @@ private:
 };
 
 /* A ring in device memory. */
+template <typename Entry>
 class ring_view
 {
 public:
 	ring_view(const board &on, const context &in, std::uint64_t va, std::uint32_t depth,
-		  std::uint32_t entry_size, access kind)
-		: board_(on), context_(in), va_(va), mask_(depth - 1), entry_size_(entry_size),
-		  kind_(kind)
+		  access kind)
+		: board_(on), context_(in), va_(va), mask_(depth - 1), kind_(kind)
 	{
 	}
 
 	std::uint64_t va_of(std::uint32_t count) const
 	{
-		return va_ + std::uint64_t{ count & mask_ } * entry_size_;
+		return va_ + std::uint64_t{ count & mask_ } * sizeof(Entry);
 	}
 	/* The entry, or null: look() says why. */
 	std::byte *entry(std::uint32_t count) const
 	{
-		return window_.entry(board_, count & mask_, entry_size_);
+		return window_.entry(board_, count & mask_, sizeof(Entry));
 	}
-	/* The same; count: how many are in a row, at most as many as it was. */
-	std::byte *stretch(std::uint32_t at, std::uint32_t &count) const
-	{
-		return window_.stretch(board_, at & mask_, entry_size_, count);
-	}
+	/* How many there are in a row from entry() on. */
+	std::uint32_t rest(std::uint32_t count) const { return window_.rest(count & mask_); }
 	/* at: the entry, or null if it can only be reached by read() and write() of the context. */
 	outcome look(std::uint32_t count, std::byte *&at);
 
@@ -85,7 +77,7 @@ private:
 	const board &board_;
 	const context &context_;
 	std::uint64_t va_;
-	std::uint32_t mask_, entry_size_;
+	std::uint32_t mask_;
 	access kind_;
 	kept_window window_;
 };
@@ -104,11 +96,29 @@ public:
 	{
 		const std::uint32_t pending = doorbell<std::uint32_t>(OAC_DB_SQ_TAIL) - sq_head_;
 
-		return pending - 1 < depth_limit_ || has_new_arm() || has_rare_work(pending);
+		return pending - 1 < depth_limit_ || has_new_arm() ||
+		       ((pending != 0 || is_special_) && has_rare_work(pending));
 	}
+	/* Less than poll(), and the most frequent part of it: commands have been rung for. */
+	bool has_commands() const
+	{
+		return doorbell<std::uint32_t>(OAC_DB_SQ_TAIL) - sq_head_ - 1 < depth_limit_;
+	}
+	/* A command is begun or waits, or the rings cannot be reached: doorbells do not say it all. */
+	bool is_special() const { return is_special_; }
 	/* Carries out a batch or a slice of a long command, publishes; what it cost, never 0. */
-	std::int64_t run();
-	/* A trapped write to ARM: arms even if the sequence is an old one. */
+	std::int64_t run()
+	{
+		const std::int64_t cost = run_nops();
+
+		return cost ? cost : run_any();
+	}
+	/*
+	 * The short way for what a runtime sends most of when it measures or keeps in step: correct
+	 * NOPs at the head of a queue in which all is as usual and at hand. 0: not this way.
+	 */
+	std::int64_t run_nops();
+	/* Takes ARM over; a trapped write arms even if the sequence is an old one. */
 	void arm();
 	/* When to look at the word of a WAIT again. */
 	std::optional<std::uint64_t> next_poll_ns() const;
@@ -121,8 +131,10 @@ public:
 private:
 	void account(const step_budget &budget);
 	bool has_rare_work(std::uint32_t pending) const;
+	std::int64_t run_any();
 	void take_commands(step_budget &budget);
-	bool take_nops(step_budget &budget);
+	bool reach_nops();
+	void set_shortcuts();
 	bool start_next(step_budget &budget);
 	bool advance(step_budget &budget);
 	void set_blocked(bool is_blocked);
@@ -133,15 +145,19 @@ private:
 	void fail(const outcome &result);
 	void die(const outcome &result);
 	void refuse_doorbell(std::uint32_t tail);
-	void publish();
+	void publish(bool has_progress, bool has_completions);
 	void publish_tail();
 	void write_progress();
 	void write_whole_progress(std::byte *at);
 	void raise_if_armed();
 	bool has_new_arm() const
 	{
-		return doorbell<std::uint64_t>(OAC_DB_ARM) >> OAC_DB_ARM_SEQ_SHIFT !=
-		       arm_word_ >> OAC_DB_ARM_SEQ_SHIFT;
+		return (doorbell<std::uint64_t>(OAC_DB_ARM) ^ arm_word_) >> OAC_DB_ARM_SEQ_SHIFT;
+	}
+	/* As oac_progress has them side by side. */
+	static std::uint64_t progress_counts(std::uint32_t sq_head, std::uint32_t completed)
+	{
+		return std::uint64_t{ completed } << 32 | sq_head;
 	}
 	std::uint16_t phase_of(std::uint32_t count) const
 	{
@@ -151,23 +167,37 @@ private:
 	template <typename Word>
 	Word doorbell(std::uint64_t word) const
 	{
-		return board_.doorbells.load<Word>(page_ + word);
+		return std::atomic_ref(*reinterpret_cast<Word *>(page_ + word))
+			.load(std::memory_order_acquire);
 	}
 
+	/* For run_nops(): where the next command is and its completion goes, as long as epoch is. */
+	struct at_hand {
+		const std::byte *from;
+		std::byte *to;
+		std::byte *tail, *line;
+		std::uint64_t ending; /* see post_at() */
+		std::uint64_t epoch;
+		std::uint32_t count = 0; /* so many in a row, of both */
+	};
+
 	board &board_;
+	const std::uint64_t &epoch_; /* of windows */
 	context &context_;
-	const std::uint64_t page_; /* in the doorbell BAR */
+	std::byte *const page_; /* in the doorbell BAR, which stays where it is */
 	const std::uint64_t tail_va_, progress_address_;
 	const std::uint32_t depth_;
 	const unsigned depth_log2_, vector_, priority_, weight_;
-	/* depth_ while a doorbell alone is reason enough to run, else 0 */
-	std::uint32_t depth_limit_;
-	ring_view sq_, cq_;
+	at_hand hand_;
+	/* See set_shortcuts(): depth_ while a doorbell is reason to run, and to take NOPs; else 0. */
+	std::uint32_t depth_limit_, nop_limit_;
+	bool is_special_ = false;
+	ring_view<oac_cmd> sq_;
+	ring_view<oac_completion> cq_;
 	kept_window tail_, progress_;
 	command command_;
 
 	std::uint32_t sq_head_, completed_;
-	std::uint32_t published_head_, published_completed_;
 	bool is_line_old_ = true; /* more than the counts of the progress line has changed */
 	std::uint32_t state_ = OAC_QUEUE_RUNNING;
 	bool dead_ = false; /* rings cannot be reached: nothing more to take or tell */

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace oac::emu
 {
@@ -35,7 +36,7 @@ void scheduler::add(queue &fresh)
 	});
 	seat place;
 
-	current_ = nullptr;
+	settle();
 	if (found == tables_.end()) {
 		found = tables_.emplace(tables_.end());
 		found->client = client;
@@ -49,7 +50,7 @@ void scheduler::add(queue &fresh)
 
 void scheduler::remove(const queue &gone)
 {
-	current_ = nullptr;
+	settle();
 	for (table &each : tables_) {
 		if (std::erase_if(each.seats, [&](const seat &s) { return s.of == &gone; }))
 			each.cursor = 0;
@@ -121,31 +122,68 @@ queue *scheduler::table::ready()
 	return next_of(seats, cursor);
 }
 
-queue *scheduler::choose()
+/*
+ * Short for choose(), if whose turn it is has no work and the next one in its table has: both as
+ * usual when clients take turns. false: not this way, nothing done.
+ */
+[[gnu::always_inline]] inline bool scheduler::pass_on()
 {
-	return next_of(tables_, cursor_);
+	if (current_->is_special())
+		return false;
+	seat *const next = seat_ + 1 == seats_end_ ? first_seat_ : seat_ + 1;
+	if (next->credit != 0 || !next->of->has_commands())
+		return false;
+	/* the one before loses what is left: what it was lent is not given back */
+	seat_ = next;
+	current_ = next->of;
+	seat_end_ = spent_ + next->turn;
+	return true;
 }
 
-/* false: that ended its turn. */
-template <typename Member>
-bool scheduler::charge(std::vector<Member> &members, std::size_t &cursor, std::int64_t cost)
+std::int64_t scheduler::decide_and_run()
 {
-	Member &at = members[cursor];
+	if (current_ && (current_->has_commands() || pass_on()))
+		return current_->run();
+	return choose() ? current_->run() : 0;
+}
 
-	at.credit -= cost;
-	if (at.credit > 0)
+/* Looks at everybody, also at what is not a command. false: none has work. */
+bool scheduler::choose()
+{
+	if (current_ && current_->poll())
 		return true;
-	cursor = cursor + 1 == members.size() ? 0 : cursor + 1;
-	return false;
+	settle();
+	current_ = next_of(tables_, cursor_);
+	if (!current_)
+		return false;
+	table &at = tables_[cursor_];
+	first_seat_ = at.seats.data();
+	seats_end_ = first_seat_ + at.seats.size();
+	seat_ = first_seat_ + at.cursor;
+	seat_end_ = std::exchange(seat_->credit, 0);
+	table_end_ = at.credit;
+	spent_ = 0;
+	return true;
 }
 
-void scheduler::pay(std::int64_t cost)
+/* Who has no credit left has had its turn. */
+template <typename Member>
+void scheduler::end_turn(std::vector<Member> &members, std::size_t &cursor, std::int64_t left)
 {
-	table &at = tables_[cursor_];
-	const bool goes_on = charge(at.seats, at.cursor, cost);
+	members[cursor].credit = left;
+	if (left <= 0)
+		cursor = cursor + 1 == members.size() ? 0 : cursor + 1;
+}
 
-	if (!charge(tables_, cursor_, cost) || !goes_on)
-		current_ = nullptr;
+void scheduler::settle()
+{
+	if (!current_)
+		return;
+	current_ = nullptr;
+	table &at = tables_[cursor_];
+	at.cursor = static_cast<std::size_t>(seat_ - first_seat_);
+	end_turn(at.seats, at.cursor, seat_end_ - spent_);
+	end_turn(tables_, cursor_, table_end_ - spent_);
 }
 
 } // namespace oac::emu

@@ -27,13 +27,12 @@ public:
 	std::int64_t run_one()
 	{
 		/* in the middle of a turn, which is the common case, there is nothing to decide */
-		if (!current_ || !current_->poll()) {
-			current_ = choose();
-			if (!current_)
-				return 0;
-		}
-		const std::int64_t cost = current_->run();
-		pay(cost);
+		std::int64_t cost = current_ ? current_->run_nops() : 0;
+		if (cost == 0) [[unlikely]]
+			cost = decide_and_run();
+		spent_ += cost;
+		if (spent_ >= seat_end_ || spent_ >= table_end_) [[unlikely]]
+			settle();
 		return cost;
 	}
 
@@ -63,14 +62,22 @@ private:
 	template <typename Member>
 	static void skip_rounds(std::vector<Member> &members);
 	template <typename Member>
-	static bool charge(std::vector<Member> &members, std::size_t &cursor, std::int64_t cost);
+	static void end_turn(std::vector<Member> &members, std::size_t &cursor, std::int64_t left);
 
-	queue *choose();
-	void pay(std::int64_t cost);
+	std::int64_t decide_and_run();
+	bool pass_on();
+	bool choose();
+	void settle();
 
 	std::vector<table> tables_;
 	std::size_t cursor_ = 0;
-	queue *current_ = nullptr; /* at both cursors and with credit left, or nobody */
+	/*
+	 * Whose turn it is, with credit left, or nobody. Meanwhile the account of seat and table is
+	 * here, and both cursors are as good as seat_: settle() brings them up to date.
+	 */
+	queue *current_ = nullptr;
+	seat *seat_ = nullptr, *first_seat_ = nullptr, *seats_end_ = nullptr;
+	std::int64_t spent_ = 0, seat_end_ = 0, table_end_ = 0;
 };
 
 } // namespace oac::emu

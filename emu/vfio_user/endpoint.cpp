@@ -42,18 +42,6 @@ bool endpoint::handle(message m)
 	return is_usable && !is_broken_;
 }
 
-bool endpoint::step()
-{
-	bool has_more;
-	{
-		card_call call(*this);
-		has_more = card_->step();
-	}
-	const bool had_put_off = !writes_.empty() || postponed_;
-	settle();
-	return has_more || had_put_off;
-}
-
 /* What came while the card was busy, in its order. */
 void endpoint::settle()
 {

@@ -45,7 +45,18 @@ public:
 	/* Serves one message. false: this connection cannot go on. */
 	bool handle(message m);
 	/* Lets the card work, see card.hpp. */
-	bool step();
+	bool step()
+	{
+		bool has_more;
+		{
+			const card_call call(*this);
+			has_more = card_->step();
+		}
+		if (writes_.empty() && !postponed_) [[likely]]
+			return has_more;
+		settle();
+		return true;
+	}
 	/* The connection broke while the card was working. */
 	bool is_broken() const { return is_broken_; }
 
@@ -67,7 +78,24 @@ private:
 		int fd = -1;
 	};
 	using handler = int (endpoint::*)(message &, reply &);
-	class card_call;
+	/* Around every call into the card that may come back through the port. */
+	class card_call
+	{
+	public:
+		explicit card_call(endpoint &e) : e_(e)
+		{
+			if (e_.depth_++ == 0) {
+				e_.windows_.clear();
+				e_.is_dma_refused_ = false;
+			}
+		}
+		~card_call() { e_.depth_--; }
+		card_call(const card_call &) = delete;
+		card_call &operator=(const card_call &) = delete;
+
+	private:
+		endpoint &e_;
+	};
 
 	/* One per message: 0, -errno, or POSTPONED. */
 	int on_version(message &m, reply &r);

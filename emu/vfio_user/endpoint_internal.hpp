@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Copyright the OAC authors
 //
-// What the endpoint's own files share: reading a message's fixed part, building a reply's, and the
-// mark that the card is at work.
+// What the endpoint's own files share: reading a message's fixed part and building a reply's.
 #pragma once
 
 #include <algorithm>
@@ -33,24 +32,5 @@ void put(std::vector<std::byte> &to, const Part &part)
 	const auto bytes = std::as_bytes(std::span(&part, 1));
 	to.insert(to.end(), bytes.begin(), bytes.end());
 }
-
-/* Around every call into the card that may come back through the port. */
-class endpoint::card_call
-{
-public:
-	explicit card_call(endpoint &e) : e_(e)
-	{
-		if (e_.depth_++ == 0) {
-			e_.windows_.clear();
-			e_.is_dma_refused_ = false;
-		}
-	}
-	~card_call() { e_.depth_--; }
-	card_call(const card_call &) = delete;
-	card_call &operator=(const card_call &) = delete;
-
-private:
-	endpoint &e_;
-};
 
 } // namespace oac::vfio_user

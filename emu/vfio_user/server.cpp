@@ -16,7 +16,6 @@ namespace oac::vfio_user
 
 /* A register access waits for so much work at most (tens of microseconds) plus one step. */
 static constexpr std::uint64_t BURST_COST = std::uint64_t{ 1 } << 18;
-static constexpr unsigned BURST_STEPS = 1024;
 /* While messages come, looks are closer together. */
 static constexpr unsigned BURST_STEPS_TALKING = 64;
 /* Messages served before the card gets its turn. */
@@ -73,14 +72,6 @@ void server::unpark()
 	if (parking_ != parking::ended)
 		parking_ = parking::no;
 	parking_changed_.notify_all();
-}
-
-/* While run() is parked: what work() does, a step at a time. */
-bool server::step()
-{
-	if (parked_steps_++ % BURST_STEPS == 0)
-		card_.tick();
-	return endpoint_.step();
 }
 
 void server::stay_parked()

@@ -46,7 +46,13 @@ public:
 	 * may do its work with step(); unpark() lets it go on. false: parked already, or at its end.
 	 */
 	bool park();
-	bool step();
+	bool step()
+	{
+		/* what work() does, a step at a time */
+		if (parked_steps_++ % BURST_STEPS == 0) [[unlikely]]
+			card_.tick();
+		return endpoint_.step();
+	}
 	void unpark();
 	/* After run() has thrown: the client sees its connection close. */
 	void abandon();
@@ -55,6 +61,8 @@ public:
 	emu::card &card() { return card_; }
 
 private:
+	static constexpr unsigned BURST_STEPS = 1024;	/* before the next look elsewhere */
+
 	void look_at_sockets(std::uint64_t timeout_ns);
 	void serve_client();
 	void meet_clients();
