@@ -140,7 +140,8 @@
  * Where BAR4 is trapped, each store reaches the card at once. Where it is shared memory
  * (OAC_CAP_DOORBELL_SHARED_MASK) the card polls it; before it sleeps it sets ASLEEP and looks once
  * more. A host that finds ASLEEP set after its store (full fence between) repeats the store as a
- * trapped write. Nothing else in a page may be written.
+ * trapped write; before that it may clear ASLEEP, for the card sets it anew when it next sleeps, and
+ * until then all stores are seen. Nothing else in a page may be written.
  */
 #define OAC_DB_SQ_TAIL		0x00	/* host: commands written, free-running 32-bit count */
 #define OAC_DB_ARM		0x08	/* host, 64 bits: "interrupt me once completions != seen", see below */

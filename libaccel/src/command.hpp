@@ -19,22 +19,31 @@ inline bool is_command(const accel_queue *queue, std::uint32_t tag) noexcept
 	return queue && tag != OAC_TAG_NONE;
 }
 
-/* fill(cmd) sets the body, which is zero. */
+/* Under the submission side's lock. */
 template <typename Fill>
-inline int push_command(accel_queue *queue, std::uint8_t opcode, std::uint32_t tag,
-			const Fill &fill) noexcept
+[[gnu::always_inline]] inline int push_on_side(accel_queue *queue, std::uint8_t opcode,
+					       std::uint32_t tag, Fill fill) noexcept
 {
-	if (!is_command(queue, tag)) [[unlikely]]
+	ring &into = queue->ring;
+	const std::uint32_t at = into.tail();
+	if (into.is_full(at)) [[unlikely]]
 		return refuse_command(queue, tag);
-	const std::lock_guard side(queue->submit_lock);
-	if (queue->ring.is_full()) [[unlikely]]
-		return refuse_command(queue, tag);
-	oac_cmd &cmd = queue->ring.next();
+	oac_cmd &cmd = into.entry(at);
 	cmd.opcode = opcode;
 	cmd.tag = tag;
 	fill(cmd);
-	queue->ring.push();
+	into.push(at);
 	return 0;
+}
+
+/* fill(cmd) sets the body, which is zero. Best made of copies: they stay in registers. */
+template <typename Fill>
+inline int push_command(accel_queue *queue, std::uint8_t opcode, std::uint32_t tag,
+			Fill fill) noexcept
+{
+	if (!is_command(queue, tag)) [[unlikely]]
+		return refuse_command(queue, tag);
+	return on_side<&accel_queue::submit_lock, push_on_side<Fill>>(queue, opcode, tag, fill);
 }
 
 } // namespace accel

@@ -181,7 +181,7 @@ int accel_queue_barrier(accel_queue *queue, uint32_t tag)
 int accel_queue_copy(accel_queue *queue, uint64_t destination, uint64_t source, uint64_t size,
 		     uint32_t tag)
 {
-	return accel::push_command(queue, OAC_CMD_COPY, tag, [&](oac_cmd &cmd) {
+	return accel::push_command(queue, OAC_CMD_COPY, tag, [=](oac_cmd &cmd) {
 		cmd.body.copy.src = source;
 		cmd.body.copy.dst = destination;
 		cmd.body.copy.row_bytes = size;
@@ -193,7 +193,7 @@ int accel_queue_copy_2d(accel_queue *queue, uint64_t destination, uint64_t desti
 			uint64_t source, uint64_t source_pitch, uint64_t row_size, uint32_t rows,
 			uint32_t tag)
 {
-	return accel::push_command(queue, OAC_CMD_COPY, tag, [&](oac_cmd &cmd) {
+	return accel::push_command(queue, OAC_CMD_COPY, tag, [=](oac_cmd &cmd) {
 		cmd.body.copy.src = source;
 		cmd.body.copy.dst = destination;
 		cmd.body.copy.row_bytes = row_size;
@@ -211,7 +211,7 @@ int accel_queue_fill(accel_queue *queue, uint64_t destination, uint64_t size, ui
 		return accel::error_literal(EINVAL,
 					    "accel_queue_fill: pattern_size must be 1, 2, 4 or 8 "
 					    "and divide size");
-	return accel::push_command(queue, OAC_CMD_FILL, tag, [&](oac_cmd &cmd) {
+	return accel::push_command(queue, OAC_CMD_FILL, tag, [=](oac_cmd &cmd) {
 		cmd.body.fill.dst = destination;
 		cmd.body.fill.length = size;
 		cmd.body.fill.pattern = pattern;
@@ -222,7 +222,7 @@ int accel_queue_fill(accel_queue *queue, uint64_t destination, uint64_t size, ui
 int accel_queue_timestamp(accel_queue *queue, uint64_t address, uint32_t tag)
 {
 	return accel::push_command(queue, OAC_CMD_TIMESTAMP, tag,
-				   [&](oac_cmd &cmd) { cmd.body.timestamp.va = address; });
+				   [=](oac_cmd &cmd) { cmd.body.timestamp.va = address; });
 }
 
 namespace
@@ -233,7 +233,7 @@ int lost_text(const char *text)
 	return accel::error_literal(ENODEV, text);
 }
 
-int cannot_submit(accel_queue *queue)
+[[gnu::noinline]] int cannot_submit(accel_queue *queue)
 {
 	if (!queue)
 		return accel::error_literal(EINVAL, "accel_queue_submit: the queue is NULL");
@@ -244,7 +244,7 @@ int cannot_submit(accel_queue *queue)
 }
 
 /* Through the backend, since the card sleeps or the driver submits. before: the count rung last. */
-int ring_by_backend(accel_queue *queue, std::uint32_t before)
+[[gnu::noinline]] int ring_by_backend(accel_queue *queue, std::uint32_t before)
 {
 	const accel::no_cancel whole;
 	const int result = queue->card->ring(queue->port->queue, queue->ring.rung());
@@ -263,7 +263,7 @@ int ring_by_backend(accel_queue *queue, std::uint32_t before)
 }
 
 /* Nothing to take, or nothing that can be believed. */
-int nothing_to_reap(accel_queue *queue, std::uint32_t ready)
+[[gnu::noinline]] int nothing_to_reap(accel_queue *queue, std::uint32_t ready)
 {
 	const bool is_empty = ready == 0 && !queue->is_broken;
 	if (is_empty && ++queue->empty_reaps % REAPS_PER_LOOK == 0) {
@@ -284,12 +284,68 @@ int nothing_to_reap(accel_queue *queue, std::uint32_t ready)
 }
 
 /* Those who wait for timelines, and who sleeps for completions, may have been meant, too. */
-void wake_others(accel_queue *queue)
+[[gnu::noinline]] int wake_others(accel_queue *queue, int count) noexcept
 {
 	if (queue->context->watchers.load(std::memory_order_relaxed) > 0)
 		queue->context->kick();
 	if (queue->is_asleep.load(std::memory_order_relaxed))
 		queue->wake();
+	return count;
+}
+
+/* Under the submission side's lock. */
+[[gnu::always_inline]] inline int submit_on_side(accel_queue *queue) noexcept
+{
+	accel::ring &ring = queue->ring;
+	const std::uint32_t count = ring.tail();
+	const std::uint32_t before = ring.rung();
+	if (count != before && ring.ring_doorbell(count)) [[unlikely]]
+		return ring_by_backend(queue, before);
+	return 0;
+}
+
+/* count completions have been copied out, up to the count head. */
+[[gnu::always_inline]] inline int end_reap(accel_queue *queue, std::uint32_t head,
+					   std::uint32_t count) noexcept
+{
+	queue->ring.release(head);
+	/* Orders nothing more than this core's own loads: see timeline.cpp and queue_wait.cpp. */
+	if (queue->context->watchers.load(std::memory_order_relaxed) > 0 ||
+	    queue->is_asleep.load(std::memory_order_relaxed)) [[unlikely]]
+		return wake_others(queue, static_cast<int>(count));
+	return static_cast<int>(count);
+}
+
+/* The count before end, of which not all have succeeded. */
+[[gnu::noinline]] int reap_failed(accel_queue *queue, accel_completion *to, std::uint32_t end,
+				  std::uint32_t count) noexcept
+{
+	for (std::uint32_t at = end - count; at != end; at++) {
+		const oac_completion from = queue->ring.completion(at);
+		*to++ = { from.tag, accel::status_result(from.status), from.status, 0, from.info };
+	}
+	return end_reap(queue, end, count);
+}
+
+/* Under the reaping side's lock. */
+[[gnu::always_inline]] inline int reap_on_side(accel_queue *queue, accel_completion *to,
+					       std::uint32_t max) noexcept
+{
+	accel::ring &ring = queue->ring;
+	std::uint32_t at = ring.own_head();
+	const std::uint32_t ready = ring.published() - at;
+	if (ready == 0 || !ring.is_credible(ready, at) || queue->is_broken) [[unlikely]]
+		return nothing_to_reap(queue, ready);
+	const std::uint32_t count = std::min(ready, max);
+	const std::uint32_t end = at + count;
+	accel_completion *next = to;
+	do {
+		const oac_completion &from = ring.completion(at);
+		if (from.status != OAC_ST_SUCCESS) [[unlikely]]
+			return reap_failed(queue, to, end, count);
+		*next++ = { from.tag, 0, 0, 0, from.info };
+	} while (++at != end);
+	return end_reap(queue, end, count);
 }
 
 } // namespace
@@ -298,13 +354,7 @@ int accel_queue_submit(accel_queue *queue)
 {
 	if (!queue || queue->lost.load(std::memory_order_relaxed)) [[unlikely]]
 		return cannot_submit(queue);
-	const std::lock_guard side(queue->submit_lock);
-	if (!queue->ring.has_unrung())
-		return 0;
-	const std::uint32_t before = queue->ring.rung();
-	if (queue->ring.ring_doorbell()) [[unlikely]]
-		return ring_by_backend(queue, before);
-	return 0;
+	return accel::on_side<&accel_queue::submit_lock, submit_on_side>(queue);
 }
 
 int accel_queue_reap(accel_queue *queue, struct accel_completion *completions, int max)
@@ -312,23 +362,8 @@ int accel_queue_reap(accel_queue *queue, struct accel_completion *completions, i
 	if (!queue || !completions || max < 1) [[unlikely]]
 		return accel::error_literal(EINVAL, "accel_queue_reap: the queue or the place for "
 						    "completions is NULL, or max is below 1");
-	accel::ring &ring = queue->ring;
-	const std::lock_guard side(queue->reap_lock);
-	const std::uint32_t ready = ring.ready();
-	if (ready == 0 || !ring.is_credible(ready) || queue->is_broken) [[unlikely]]
-		return nothing_to_reap(queue, ready);
-	const std::uint32_t count = std::min(ready, static_cast<std::uint32_t>(max));
-	for (std::uint32_t i = 0; i < count; i++) {
-		const oac_completion from = ring.peek(i);
-		completions[i] = { from.tag, accel::status_result(from.status), from.status, 0,
-				   from.info };
-	}
-	ring.release(count);
-	/* Orders nothing more than this core's own loads: see timeline.cpp and queue_wait.cpp. */
-	if (queue->context->watchers.load(std::memory_order_relaxed) > 0 ||
-	    queue->is_asleep.load(std::memory_order_relaxed)) [[unlikely]]
-		wake_others(queue);
-	return static_cast<int>(count);
+	return accel::on_side<&accel_queue::reap_lock, reap_on_side>(
+		queue, completions, static_cast<std::uint32_t>(max));
 }
 
 unsigned accel_queue_outstanding(const accel_queue *queue)

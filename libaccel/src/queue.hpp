@@ -90,3 +90,36 @@ struct accel_queue final : accel::fork_member {
 
 	accel::fork_entry fork_entry{ *this };	/* last */
 };
+
+namespace accel
+{
+
+/*
+ * Body(queue, args...), which does not throw, with the lock of a side held; what it returns. Compiled
+ * once for each way there, the rarer ones as calls at the end, so that no way pays for what another
+ * has to save.
+ */
+template <side_lock accel_queue::*Side, auto Body, typename... Args>
+[[gnu::noinline]] int on_contended_side(accel_queue *queue, Args... args) noexcept
+{
+	(queue->*Side).lock_contended();
+	return (queue->*Side).unlock(Body(queue, args...));
+}
+
+template <side_lock accel_queue::*Side, auto Body, typename... Args>
+[[gnu::noinline]] int on_shared_side(accel_queue *queue, Args... args) noexcept
+{
+	if (!(queue->*Side).try_lock()) [[unlikely]]
+		return on_contended_side<Side, Body>(queue, args...);
+	return (queue->*Side).unlock(Body(queue, args...));
+}
+
+template <side_lock accel_queue::*Side, auto Body, typename... Args>
+inline int on_side(accel_queue *queue, Args... args) noexcept
+{
+	if ((queue->*Side).is_used())
+		return on_shared_side<Side, Body>(queue, args...);
+	return Body(queue, args...);
+}
+
+} // namespace accel

@@ -84,21 +84,21 @@ public:
 	}
 
 	/* Looks at the other side's line only when the ring is full as of the last look. */
-	bool is_full() noexcept
+	bool is_full(std::uint32_t at) noexcept
 	{
-		if (tail() - head_seen_ <= mask_) [[likely]]
+		if (at - head_seen_ <= mask_) [[likely]]
 			return false;
 		head_seen_ = head();
-		return tail() - head_seen_ > mask_;
+		return at - head_seen_ > mask_;
 	}
-	/* The next entry, zeroed, to be filled in place; not when full. Then push() it. */
-	oac_cmd &next() noexcept
+	/* The entry at the tail, zeroed, to be filled in place; not when full. Then push() it. */
+	oac_cmd &entry(std::uint32_t at) noexcept
 	{
-		oac_cmd &cmd = sq_[tail() & mask_];
+		oac_cmd &cmd = sq_[at & mask_];
 		cmd = {};
 		return cmd;
 	}
-	void push() noexcept { tail_.store(tail() + 1, std::memory_order_relaxed); }
+	void push(std::uint32_t at) noexcept { tail_.store(at + 1, std::memory_order_relaxed); }
 	/* The operator descriptor of the next entry, zeroed, and its device address. */
 	oac_op &next_op() noexcept
 	{
@@ -112,23 +112,23 @@ public:
 	}
 
 	/*
-	 * Publishes what was pushed. true: the card sleeps, and the caller repeats the store as a
+	 * Publishes what was pushed, count = tail(). true: the card sleeps, and the caller repeats the store as a
 	 * trapped write of rung(). The release orders the entries before the doorbell (the card
 	 * loads the doorbell with acquire). Where the card may sleep, the exchange is also the full
 	 * fence between the doorbell and the look at ASLEEP (the card sets ASLEEP, fences and looks
 	 * at the doorbell once more).
 	 */
-	bool ring_doorbell() noexcept
+	bool ring_doorbell(std::uint32_t count) noexcept
 	{
-		const std::uint32_t count = tail();
 		rung_.store(count, std::memory_order_relaxed);
+		std::byte *const page = doorbell_;
 		if (!is_shared_) {
 			std::atomic_thread_fence(std::memory_order_release);
-			mmio_store32(doorbell_ + OAC_DB_SQ_TAIL, count);
+			mmio_store32(page + OAC_DB_SQ_TAIL, count);
 			return false;
 		}
-		doorbell_word(OAC_DB_SQ_TAIL).exchange(count, std::memory_order_seq_cst);
-		return doorbell_word(OAC_DB_ASLEEP).load(std::memory_order_seq_cst) != 0;
+		word(page + OAC_DB_SQ_TAIL).exchange(count, std::memory_order_seq_cst);
+		return word(page + OAC_DB_ASLEEP).load(std::memory_order_seq_cst) != 0;
 	}
 	/* The doorbell was refused: all since count is not with the card. */
 	void take_back(std::uint32_t count) noexcept
@@ -158,20 +158,20 @@ public:
 		return std::atomic_ref<__le32>(card_tail_->tail).load(std::memory_order_acquire);
 	}
 	/* Whether that many can be: more than were handed over means that the ring cannot be used. */
-	bool is_credible(std::uint32_t ready_now) const noexcept
+	bool is_credible(std::uint32_t ready_now, std::uint32_t from) const noexcept
 	{
-		return ready_now <= rung() - own_head();
+		return ready_now <= rung() - from;
 	}
-	/* The index-th completion of those ready. */
-	const oac_completion &peek(std::uint32_t index) const noexcept
+	const oac_completion &completion(std::uint32_t at) const noexcept
 	{
-		return cq_[(own_head() + index) & mask_];
+		return cq_[at & mask_];
 	}
-	void release(std::uint32_t count) noexcept
-	{
-		head_.store(own_head() + count, std::memory_order_release);
-	}
+	/* All before that count may be written anew. */
+	void release(std::uint32_t to) noexcept { head_.store(to, std::memory_order_release); }
 
+	/* Each for who owns that side. */
+	std::uint32_t tail() const noexcept { return tail_.load(std::memory_order_relaxed); }
+	std::uint32_t own_head() const noexcept { return head_.load(std::memory_order_relaxed); }
 	std::uint32_t head() const noexcept { return head_.load(std::memory_order_acquire); }
 	std::uint32_t rung() const noexcept { return rung_.load(std::memory_order_relaxed); }
 	/* Right for who owns a side; for others what was so a moment ago, at most depth. */
@@ -180,7 +180,6 @@ public:
 		const std::uint32_t from = head();
 		return std::min(tail() - from, mask_ + 1);
 	}
-	bool has_unrung() const noexcept { return tail() != rung(); }
 	/* Handed to the card and not reaped. */
 	bool is_waiting() const noexcept { return rung() != head(); }
 
@@ -205,13 +204,10 @@ private:
 		return mmio_load32(doorbell_ + OAC_DB_ASLEEP) != 0;
 	}
 
-	std::atomic_ref<std::uint32_t> doorbell_word(std::size_t offset) const noexcept
+	static std::atomic_ref<std::uint32_t> word(std::byte *at) noexcept
 	{
-		return std::atomic_ref(*reinterpret_cast<std::uint32_t *>(doorbell_ + offset));
+		return std::atomic_ref(*reinterpret_cast<std::uint32_t *>(at));
 	}
-	std::uint32_t tail() const noexcept { return tail_.load(std::memory_order_relaxed); }
-	std::uint32_t own_head() const noexcept { return head_.load(std::memory_order_relaxed); }
-
 	static constexpr std::size_t LINE = 64;
 
 	oac_cmd *sq_;

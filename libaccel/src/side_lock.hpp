@@ -3,7 +3,7 @@
 //
 // The lock of one side of a queue. Held for some dozens of instructions, or for the system call of
 // a submission through the driver; who finds it taken looks a while and then sleeps. Not taken at
-// all by queues that one thread uses.
+// all by queues that one thread uses: see on_side() in queue.hpp.
 #pragma once
 
 #include <atomic>
@@ -26,28 +26,30 @@ class side_lock
 public:
 	explicit side_lock(bool is_used) noexcept : is_used_(is_used) {}
 
-	void lock() noexcept
-	{
-		if (is_used_ && state_.exchange(HELD, std::memory_order_acquire) != FREE)
-			[[unlikely]]
-			lock_contended();
-	}
-	void unlock() noexcept
-	{
-		if (is_used_ && state_.exchange(FREE, std::memory_order_release) == AWAITED)
-			[[unlikely]]
-			state_.notify_one();
-	}
 	bool is_used() const noexcept { return is_used_; }
+	/* The rest only where it is used. false: somebody has it. */
+	bool try_lock() noexcept
+	{
+		return (state_.fetch_or(HELD, std::memory_order_acquire) & HELD) == 0;
+	}
+	/* Once try_lock() has failed. */
+	void lock_contended() noexcept;
+	/* Gives result back, so that a function may end by this call. */
+	int unlock(int result) noexcept
+	{
+		if (state_.fetch_sub(HELD, std::memory_order_release) != HELD) [[unlikely]]
+			return wake_one(result);
+		return result;
+	}
 	/* In the child of a fork, where the holder does not exist. */
 	void reset() noexcept { state_.store(FREE, std::memory_order_relaxed); }
 
 private:
 	static constexpr std::uint32_t FREE = 0;
-	static constexpr std::uint32_t HELD = 1;
-	static constexpr std::uint32_t AWAITED = 2;	/* held, and somebody sleeps */
+	static constexpr std::uint32_t HELD = 1;	/* a bit, and */
+	static constexpr std::uint32_t AWAITED = 2;	/* another: somebody sleeps, or may */
 
-	void lock_contended() noexcept;
+	int wake_one(int result) noexcept;
 
 	std::atomic<std::uint32_t> state_{ FREE };
 	bool is_used_;

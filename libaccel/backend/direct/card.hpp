@@ -101,7 +101,9 @@ private:
 	usage_reading live_usage(std::uint32_t context) noexcept;
 	void add_ended(std::uint32_t queue) noexcept;
 	void forget_usage(std::uint32_t context) noexcept;
-	bool wait_for_event(int event_fd, std::int64_t deadline) noexcept;
+	int sleeper_of(queue_record &record) noexcept;
+	bool wait_for_event(queue_record &record, std::int64_t deadline) noexcept;
+	bool poll_for_event(int event_fd, std::int64_t deadline) noexcept;
 	std::uint64_t read_log(std::uint32_t page, std::uint64_t start, std::span<std::byte> to);
 
 	std::string name_;

@@ -8,6 +8,7 @@
 
 #include "card.hpp"
 #include "submit_page.hpp"
+#include "unique_fd.hpp"
 
 namespace accel::direct
 {
@@ -26,6 +27,7 @@ struct card::queue_record {
 	std::uint32_t context;
 	std::uint64_t commands = 0;	/* completed, as of the last look at the 32-bit count */
 	std::unique_ptr<submit_page> page; /* where stores are trapped or the driver's */
+	unique_fd sleeper;	/* epoll of what a wait sleeps on; made by the first, under table_mutex_ */
 };
 
 } // namespace accel::direct

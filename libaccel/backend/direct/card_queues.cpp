@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 
 #include <hw/oac_regs.h>
@@ -102,14 +103,20 @@ void card::queue_destroy(std::uint32_t queue) noexcept
 int card::queue_ring(std::uint32_t queue, unsigned offset, std::uint64_t value,
 		     unsigned width) noexcept
 {
-	const std::uint64_t at = std::uint64_t{ queue } * OAC_DB_PAGE_SIZE + offset;
-	/* The library may have stored it in a page of its own (driver's submission): the card reads
-	 * this one whenever it is awake. */
-	if (is_shared_ && width == sizeof(std::uint32_t))
-		mmio_store32(bus_->doorbells().data() + at, static_cast<std::uint32_t>(value));
-	else if (is_shared_)
-		mmio_store64(bus_->doorbells().data() + at, value);
-	return bus_->doorbell_write(at, value, width);
+	const std::uint64_t page = std::uint64_t{ queue } * OAC_DB_PAGE_SIZE;
+	if (is_shared_) {
+		std::byte *const stored = bus_->doorbells().data() + page;
+		/* The library may have stored it in a page of its own (driver's submission): the card
+		 * reads this one whenever it is awake. */
+		if (width == sizeof(std::uint32_t))
+			mmio_store32(stored + offset, static_cast<std::uint32_t>(value));
+		else
+			mmio_store64(stored + offset, value);
+		/* One message wakes it: what is stored meanwhile, ARM as a rule, needs no other. */
+		mmio_store32(stored + OAC_DB_ASLEEP, 0);
+		std::atomic_thread_fence(std::memory_order_seq_cst);
+	}
+	return bus_->doorbell_write(page + offset, value, width);
 }
 
 std::shared_ptr<card::queue_record> card::find(std::uint32_t queue)
@@ -143,8 +150,48 @@ queue_progress card::read_progress(std::uint32_t queue) const noexcept
 	return progress;
 }
 
+/*
+ * Interrupts by their edges, so that nothing has to be read back after a wait: an event that came
+ * after the last one costs a look too many, no more. -1: there is none to be had.
+ */
+int card::sleeper_of(queue_record &record) noexcept
+{
+	const std::lock_guard lock(table_mutex_);
+	if (record.sleeper.is_open())
+		return record.sleeper.get();
+	unique_fd made(epoll_create1(EPOLL_CLOEXEC));
+	const auto add = [&](int fd, std::uint32_t events) {
+		epoll_event event{};
+		event.events = events;
+		event.data.fd = fd;
+		return fd < 0 || epoll_ctl(made.get(), EPOLL_CTL_ADD, fd, &event) == 0;
+	};
+	if (!add(record.line.event_fd, EPOLLIN | EPOLLET) || !add(bus_->lost_fd(), EPOLLRDHUP))
+		return -1;
+	record.sleeper = std::move(made);
+	return record.sleeper.get();
+}
+
 /* true: the interrupt fired, or the card is lost; false: the deadline passed. */
-bool card::wait_for_event(int event_fd, std::int64_t deadline) noexcept
+bool card::wait_for_event(queue_record &record, std::int64_t deadline) noexcept
+{
+	const int sleeper = sleeper_of(record);
+	for (;;) {
+		epoll_event event;
+		const int ready =
+			epoll_pwait2(sleeper, &event, 1, time_left(deadline).get(), nullptr);
+		if (ready > 0 && event.data.fd != record.line.event_fd)
+			bus_->die();
+		if (ready >= 0)
+			return ready > 0;
+		/* No descriptor left, or a kernel (a sandbox, a tool) without this call. */
+		if (errno != EINTR)
+			return poll_for_event(record.line.event_fd, deadline);
+	}
+}
+
+/* The same in two calls. */
+bool card::poll_for_event(int event_fd, std::int64_t deadline) noexcept
 {
 	pollfd fds[2] = { { event_fd, POLLIN, 0 }, { bus_->lost_fd(), POLLRDHUP, 0 } };
 	for (;;) {
@@ -181,7 +228,7 @@ int card::queue_wait(std::uint32_t queue, std::uint32_t seen, std::int64_t deadl
 	};
 	bool has_event = is_news();
 	if (!has_event && deadline != 0) {
-		has_event = wait_for_event(record->line.event_fd, deadline);
+		has_event = wait_for_event(*record, deadline);
 		*progress = read_progress(queue);
 	}
 	if (bus_->is_dead())

@@ -78,8 +78,8 @@ private:
 
 void push_nop(ring &host, std::uint32_t tag)
 {
-	host.next().tag = tag;
-	host.push();
+	host.entry(host.tail()).tag = tag;
+	host.push(host.tail());
 }
 
 TEST(ring, layout_is_aligned_and_does_not_overlap)
@@ -104,15 +104,15 @@ TEST(ring, nothing_reaches_the_card_before_the_doorbell)
 	push_nop(host, 1);
 	push_nop(host, 2);
 	EXPECT_TRUE(card.work().empty());
-	EXPECT_TRUE(host.has_unrung());
+	EXPECT_NE(host.tail(), host.rung());
 	EXPECT_FALSE(host.is_waiting());
-	EXPECT_FALSE(host.ring_doorbell());
-	EXPECT_FALSE(host.has_unrung());
+	EXPECT_FALSE(host.ring_doorbell(host.tail()));
+	EXPECT_EQ(host.tail(), host.rung());
 	EXPECT_EQ(card.work().size(), 2u);
 	EXPECT_EQ(host.ready(), 2u);
-	EXPECT_EQ(host.peek(0).tag, 1u);
-	EXPECT_EQ(host.peek(1).tag, 2u);
-	EXPECT_EQ(host.peek(1).info, 20u);
+	EXPECT_EQ(host.completion(host.head()).tag, 1u);
+	EXPECT_EQ(host.completion(host.head() + 1).tag, 2u);
+	EXPECT_EQ(host.completion(host.head() + 1).info, 20u);
 }
 
 TEST(ring, full_at_depth_and_free_after_release)
@@ -120,16 +120,16 @@ TEST(ring, full_at_depth_and_free_after_release)
 	hand_card card;
 	ring host(card.memory(), VA, DEPTH, card.page(), true);
 	for (std::uint32_t i = 0; i < DEPTH; i++) {
-		EXPECT_FALSE(host.is_full());
+		EXPECT_FALSE(host.is_full(host.tail()));
 		push_nop(host, i);
 	}
-	EXPECT_TRUE(host.is_full());
+	EXPECT_TRUE(host.is_full(host.tail()));
 	EXPECT_EQ(host.outstanding(), DEPTH);
-	host.ring_doorbell();
+	host.ring_doorbell(host.tail());
 	card.work();
-	EXPECT_TRUE(host.is_full());
-	host.release(1);
-	EXPECT_FALSE(host.is_full());
+	EXPECT_TRUE(host.is_full(host.tail()));
+	host.release(host.head() + 1);
+	EXPECT_FALSE(host.is_full(host.tail()));
 	EXPECT_EQ(host.outstanding(), DEPTH - 1);
 }
 
@@ -141,15 +141,15 @@ TEST(ring, many_passes_in_uneven_steps)
 		std::uint32_t sent = 0;
 		std::uint32_t reaped = 0;
 		for (std::uint32_t round = 0; round < 5000; round++) {
-			for (std::uint32_t i = 0; i < round % 7 && !host.is_full(); i++)
+			for (std::uint32_t i = 0; i < round % 7 && !host.is_full(host.tail()); i++)
 				push_nop(host, sent++);
-			host.ring_doorbell();
+			host.ring_doorbell(host.tail());
 			card.work(round % 5);
 			const std::uint32_t ready = host.ready();
-			ASSERT_TRUE(host.is_credible(ready));
+			ASSERT_TRUE(host.is_credible(ready, host.head()));
 			for (std::uint32_t i = 0; i < ready; i++)
-				ASSERT_EQ(host.peek(i).tag, reaped + i);
-			host.release(ready);
+				ASSERT_EQ(host.completion(host.head() + i).tag, reaped + i);
+			host.release(host.head() + ready);
 			reaped += ready;
 			ASSERT_EQ(host.outstanding(), sent - reaped);
 		}
@@ -169,9 +169,9 @@ TEST(ring, operator_slots_follow_entries)
 		const auto *op = reinterpret_cast<oac_op *>(card.memory() + (va - VA));
 		EXPECT_EQ(op->header.op, i);
 		push_nop(host, i);
-		host.ring_doorbell();
+		host.ring_doorbell(host.tail());
 		card.work();
-		host.release(1);
+		host.release(host.head() + 1);
 	}
 }
 
@@ -180,11 +180,11 @@ TEST(ring, asleep_asks_for_a_trapped_store_only_where_shared)
 	hand_card card;
 	ring shared(card.memory(), VA, DEPTH, card.page(), true);
 	ring mapped(card.memory(), VA, DEPTH, card.page(), false);
-	EXPECT_FALSE(shared.ring_doorbell());
+	EXPECT_FALSE(shared.ring_doorbell(shared.tail()));
 	card.set_asleep(1);
-	EXPECT_TRUE(shared.ring_doorbell());
+	EXPECT_TRUE(shared.ring_doorbell(shared.tail()));
 	EXPECT_TRUE(shared.ring_arm(1));
-	EXPECT_FALSE(mapped.ring_doorbell());
+	EXPECT_FALSE(mapped.ring_doorbell(mapped.tail()));
 	EXPECT_FALSE(mapped.ring_arm(1));
 }
 
@@ -201,20 +201,20 @@ TEST(ring, a_card_that_lies_is_not_believed)
 {
 	hand_card card;
 	ring host(card.memory(), VA, DEPTH, card.page(), true);
-	EXPECT_TRUE(host.is_credible(host.ready()));
+	EXPECT_TRUE(host.is_credible(host.ready(), host.head()));
 	card.publish(1);	/* nothing was handed over */
-	EXPECT_FALSE(host.is_credible(host.ready()));
+	EXPECT_FALSE(host.is_credible(host.ready(), host.head()));
 	card.publish(UINT32_MAX);	/* backwards */
-	EXPECT_FALSE(host.is_credible(host.ready()));
+	EXPECT_FALSE(host.is_credible(host.ready(), host.head()));
 	card.publish(0);
 	push_nop(host, 1);
 	push_nop(host, 2);
 	card.publish(1);	/* written, not handed over */
-	EXPECT_FALSE(host.is_credible(host.ready()));
-	host.ring_doorbell();
-	EXPECT_TRUE(host.is_credible(host.ready()));
+	EXPECT_FALSE(host.is_credible(host.ready(), host.head()));
+	host.ring_doorbell(host.tail());
+	EXPECT_TRUE(host.is_credible(host.ready(), host.head()));
 	card.publish(3);
-	EXPECT_FALSE(host.is_credible(host.ready()));
+	EXPECT_FALSE(host.is_credible(host.ready(), host.head()));
 }
 
 TEST(ring, counts_wrap)
@@ -228,12 +228,12 @@ TEST(ring, counts_wrap)
 	for (std::uint32_t i = 0; i < 100; i++) {
 		EXPECT_EQ(host.outstanding(), 0u);
 		push_nop(host, i);
-		host.ring_doorbell();
+		host.ring_doorbell(host.tail());
 		EXPECT_EQ(card.doorbell<std::uint32_t>(OAC_DB_SQ_TAIL), START + i + 1);
 		card.publish(START + i + 1);
 		ASSERT_EQ(host.ready(), 1u);
-		ASSERT_TRUE(host.is_credible(1));
-		host.release(1);
+		ASSERT_TRUE(host.is_credible(1, host.head()));
+		host.release(host.head() + 1);
 	}
 }
 
