@@ -42,6 +42,15 @@ int accel_emu_card_take(struct accel_emu_card *card);
 int accel_emu_card_step(struct accel_emu_card *card);
 void accel_emu_card_give(struct accel_emu_card *card);
 
+/*
+ * Faults, sensors and the event log of a card, by the requests that accel-emu's control socket takes: one
+ * JSON object in, one JSON object back, see docs/emulator.md. Writes the reply with its NUL, cut
+ * off at size. Returns the reply's length, -EINVAL (no JSON object; NULL card) or -ENOMEM. What is
+ * wrong with a request is in the reply. Any thread; not while the card is taken by another.
+ */
+int accel_emu_card_control(struct accel_emu_card *card, const char *request, char *reply,
+			   unsigned long size);
+
 #ifdef __cplusplus
 }
 #endif

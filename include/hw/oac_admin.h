@@ -22,10 +22,20 @@
 #define OAC_ADMIN_SCRUB			0x22	/* arg.scrub; local memory to zeroes */
 #define OAC_ADMIN_QUEUE_CREATE		0x30	/* context, arg.queue_create */
 #define OAC_ADMIN_QUEUE_DESTROY		0x31	/* arg.queue_destroy; in-flight commands are dropped */
+/*
+ * arg.queue_abort: the command at hand fails as ABORTED, and so the queue. BUSY: an engine does not
+ * let go of the command. No effect on a queue that is in error or has nothing to do.
+ */
+#define OAC_ADMIN_QUEUE_ABORT		0x32
 #define OAC_ADMIN_GET_LOG		0x40	/* arg.get_log; data: array; info: entries written */
+/*
+ * Every engine computes known answers, between the commands of queues. info: bit n: engine n gave a
+ * wrong one. It gets no work any more until the next boot.
+ */
+#define OAC_ADMIN_SELF_TEST		0x50
 #define OAC_ADMIN_CMDS(X) \
 	X(IDENTIFY) X(TIME_SYNC) X(CONTEXT_CREATE) X(CONTEXT_DESTROY) X(MAP) X(UNMAP) X(SCRUB) \
-	X(QUEUE_CREATE) X(QUEUE_DESTROY) X(GET_LOG)
+	X(QUEUE_CREATE) X(QUEUE_DESTROY) X(QUEUE_ABORT) X(GET_LOG) X(SELF_TEST)
 
 /*
  * Sharing the card. Contexts with one group number are one client, usually a process. All queues of
@@ -90,8 +100,13 @@ struct oac_admin_queue_destroy {
 	__le16 rsvd[3];
 };
 
+struct oac_admin_queue_abort {
+	__le16 queue_id;
+	__le16 rsvd[3];
+};
+
 struct oac_admin_get_log {
-	__le64 start;		/* EVENTS: first sequence number wanted; else first index */
+	__le64 start;		/* EVENTS, FIRMWARE: first sequence number wanted; else first index */
 	__le32 page;		/* OAC_LOG_* */
 	__le32 rsvd;
 };
@@ -115,6 +130,7 @@ struct oac_admin_cmd {
 		struct oac_admin_scrub scrub;
 		struct oac_admin_queue_create queue_create;
 		struct oac_admin_queue_destroy queue_destroy;
+		struct oac_admin_queue_abort queue_abort;
 		struct oac_admin_get_log get_log;
 		struct oac_admin_time_sync time_sync;
 		__u8 bytes[40];
@@ -160,6 +176,17 @@ OAC_ASSERT_SIZE(struct oac_identify, 320);
 #define OAC_LOG_SENSOR_VALUES	0x02	/* struct oac_sensor_value, same order as SENSOR_INFO */
 #define OAC_LOG_COUNTERS	0x03	/* struct oac_counter */
 #define OAC_LOG_EVENTS		0x04	/* struct oac_event, oldest first */
-#define OAC_LOGS(X) X(SENSOR_INFO) X(SENSOR_VALUES) X(COUNTERS) X(EVENTS)
+#define OAC_LOG_FIRMWARE	0x05	/* struct oac_fw_line, oldest first */
+#define OAC_LOGS(X) X(SENSOR_INFO) X(SENSOR_VALUES) X(COUNTERS) X(EVENTS) X(FIRMWARE)
+
+/* What firmware says about itself, for its makers. Kept over resets, the oldest go first. */
+#define OAC_FW_LINE_SIZE	48
+#define OAC_FW_LINES		256	/* the card keeps */
+struct oac_fw_line {
+	__le64 seq;		/* 1, 2, 3 ... since power-on */
+	__le64 card_ns;
+	__u8 text[OAC_FW_LINE_SIZE];	/* printable ASCII, NUL padded */
+};
+OAC_ASSERT_SIZE(struct oac_fw_line, 64);
 
 #endif

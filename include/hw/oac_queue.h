@@ -107,6 +107,10 @@ OAC_ASSERT_SIZE(struct oac_cq_tail, 64);
  * error_count: commands of this queue that failed or were aborted. A completion with OAC_TAG_NONE
  * is none of a command: it counts in completed, not in sq_head and not in error_count. So the
  * commands done well are min(sq_head, completed) - error_count once none is in progress.
+ *
+ * The line is also how a hang is seen. Besides with each batch the card writes it when a command
+ * begins or ends to wait, and at least every OAC_STEPS_NS while one command takes that long. So a
+ * queue that has taken more than it completed, does not wait and does not move any field hangs.
  */
 struct oac_progress {
 	__le32 sq_head;		/* commands taken */
@@ -117,9 +121,12 @@ struct oac_progress {
 	__le64 error_count;	/* failed and aborted commands */
 	__le64 compute_ns;	/* card time spent on operators of this queue */
 	__le64 copy_ns;		/* card time spent on its copies and fills */
-	__le32 rsvd[4];
+	__le32 waiting;		/* 1: the command at hand is a WAIT whose value is not there */
+	__le32 steps;		/* moves while the command at hand is worked on */
+	__le32 rsvd[2];
 };
 OAC_ASSERT_SIZE(struct oac_progress, 64);
+#define OAC_STEPS_NS		50000000u
 
 #define OAC_QUEUE_RUNNING	0x0
 #define OAC_QUEUE_ERROR		0x1
@@ -138,6 +145,8 @@ OAC_ASSERT_SIZE(struct oac_progress, 64);
 #define OAC_ST_BAD_DTYPE	0x09
 #define OAC_ST_ABORTED		0x0a
 #define OAC_ST_DOORBELL		0x0b
+#define OAC_ST_MEMORY_ERROR	0x0c
+#define OAC_ST_ENGINE_ERROR	0x0d
 #define OAC_ST_BAD_CONTEXT	0x20
 #define OAC_ST_BAD_QUEUE	0x21
 #define OAC_ST_ID_IN_USE	0x22
@@ -146,6 +155,8 @@ OAC_ASSERT_SIZE(struct oac_progress, 64);
 #define OAC_ST_LIMIT		0x25
 #define OAC_ST_BUSY		0x26
 #define OAC_ST_BAD_LOG		0x27
+#define OAC_ST_NOT_RUN		0x30	/* these two a driver gives, for a card that was reset */
+#define OAC_ST_UNKNOWN		0x31
 #define OAC_STATUSES(X) \
 	X(SUCCESS, "success") \
 	X(BAD_OPCODE, "the firmware does not know this opcode") \
@@ -159,6 +170,8 @@ OAC_ASSERT_SIZE(struct oac_progress, 64);
 	X(BAD_DTYPE, "the operator does not take this data type") \
 	X(ABORTED, "an earlier command of the queue failed") \
 	X(DOORBELL, "the doorbell value is further ahead than the ring is deep") \
+	X(MEMORY_ERROR, "local memory lost data that the command reads") \
+	X(ENGINE_ERROR, "an engine failed while it ran the command") \
 	X(BAD_CONTEXT, "there is no such context") \
 	X(BAD_QUEUE, "there is no such queue") \
 	X(ID_IN_USE, "the id is in use") \
@@ -166,6 +179,8 @@ OAC_ASSERT_SIZE(struct oac_progress, 64);
 	X(NOT_MAPPED, "the range is not made of whole mapped segments") \
 	X(LIMIT, "a limit of the firmware is reached") \
 	X(BUSY, "the object is in use") \
-	X(BAD_LOG, "there is no such log page")
+	X(BAD_LOG, "there is no such log page") \
+	X(NOT_RUN, "the card was reset before the command began: nothing of it is done") \
+	X(UNKNOWN, "the card was reset while it had the command: done, not done, or in part")
 
 #endif

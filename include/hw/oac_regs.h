@@ -54,6 +54,11 @@
 #define OAC_REG_ADMIN_CONTROL	0x0074	/* RW: OAC_ADMIN_CONTROL_ENABLE; 0->1 restarts both rings at 0 */
 #define OAC_REG_CLOCK_LO	0x0080	/* RO: card time in ns; reading _LO latches _HI */
 #define OAC_REG_CLOCK_HI	0x0084
+/*
+ * RO: low half of the last event's sequence number. While the admin queue is enabled, the admin
+ * vector also interrupts when an event is new, once until this is read.
+ */
+#define OAC_REG_EVENT_SEQ	0x0088
 
 /* Every register, once: X(name, access). A register that is not here does not exist. */
 #define OAC_REGS(X) \
@@ -62,7 +67,7 @@
 	X(LMEM_SIZE_LO, RO) X(LMEM_SIZE_HI, RO) X(SECURITY_VERSION, RO) X(BOOT_ADDR_LO, RW) \
 	X(BOOT_ADDR_HI, RW) X(BOOT_SIZE, RW) X(BOOT_COMMAND, WO) X(RESET, WO) X(ADMIN_SQ_LO, RW) \
 	X(ADMIN_SQ_HI, RW) X(ADMIN_CQ_LO, RW) X(ADMIN_CQ_HI, RW) X(ADMIN_DEPTH, RW) \
-	X(ADMIN_CONTROL, RW) X(CLOCK_LO, RO) X(CLOCK_HI, RO)
+	X(ADMIN_CONTROL, RW) X(CLOCK_LO, RO) X(CLOCK_HI, RO) X(EVENT_SEQ, RO)
 
 #define OAC_REG_ALL_ONES	0xffffffffu	/* no register of a living card reads like this */
 #define OAC_ID_MAGIC		0x3143414fu	/* "OAC1" */
@@ -85,7 +90,8 @@
 #define OAC_STATE_STARTING	0x03
 #define OAC_STATE_RUNNING	0x04	/* admin queue may be enabled */
 #define OAC_STATE_FAILED	0x05	/* see BOOT_FAIL; a new BOOT_COMMAND is legal */
-#define OAC_STATES(X) X(ROM) X(LOADING) X(VERIFYING) X(STARTING) X(RUNNING) X(FAILED)
+#define OAC_STATE_CRASHED	0x06	/* firmware gave up: nothing works until a reset */
+#define OAC_STATES(X) X(ROM) X(LOADING) X(VERIFYING) X(STARTING) X(RUNNING) X(FAILED) X(CRASHED)
 
 #define OAC_POST_RESET		0x10
 #define OAC_POST_COPY_IMAGE	0x20
@@ -121,6 +127,7 @@
 #define OAC_FAIL_HASH		0x09
 #define OAC_FAIL_ROLLBACK	0x0a
 #define OAC_FAIL_MANIFEST	0x0b
+#define OAC_FAIL_SELF_TEST	0x0c
 #define OAC_FAILS(X) \
 	X(NONE, "no failure") \
 	X(NO_IMAGE, "no firmware image given and the flash slot is empty") \
@@ -133,7 +140,8 @@
 	X(SIGNATURE, "the image is not signed by a key this card trusts") \
 	X(HASH, "a section does not match its SHA-256") \
 	X(ROLLBACK, "the image's security version is older than the card allows") \
-	X(MANIFEST, "the image's manifest asks for what this card cannot do")
+	X(MANIFEST, "the image's manifest asks for what this card cannot do") \
+	X(SELF_TEST, "the card failed its power-on self-test")
 
 /* ---- Doorbell page (BAR4 + queue id * 4 KiB) ---------------------------------------------- */
 /*

@@ -78,6 +78,14 @@ OAC_ASSERT_SIZE(struct oac_sensor_value, 24);
 #define OAC_COUNTER_ENGINE_BUSY_NS	0x0b
 #define OAC_COUNTER_ENERGY_UJ		0x0c
 #define OAC_COUNTER_SCRUBBED_BYTES	0x0d
+#define OAC_COUNTER_LMEM_ECC_CORRECTED	0x0e
+#define OAC_COUNTER_LMEM_ECC_LOST	0x0f
+#define OAC_COUNTER_SRAM_ECC_CORRECTED	0x10
+#define OAC_COUNTER_SRAM_ECC_LOST	0x11
+#define OAC_COUNTER_HOT_NS		0x12
+#define OAC_COUNTER_BRAKE_NS		0x13
+#define OAC_COUNTER_DMA_ERRORS		0x14
+#define OAC_COUNTER_CRASHES		0x15
 #define OAC_COUNTERS(X) \
 	X(COMMANDS, "user commands completed") \
 	X(COMMAND_ERRORS, "user commands completed with an error") \
@@ -91,7 +99,15 @@ OAC_ASSERT_SIZE(struct oac_sensor_value, 24);
 	X(RESETS, "resets of the function") \
 	X(ENGINE_BUSY_NS, "nanoseconds an engine was busy, over all engines") \
 	X(ENERGY_UJ, "energy used in microjoule") \
-	X(SCRUBBED_BYTES, "bytes of local memory zeroed before another use")
+	X(SCRUBBED_BYTES, "bytes of local memory zeroed before another use") \
+	X(LMEM_ECC_CORRECTED, "errors in local memory that were corrected") \
+	X(LMEM_ECC_LOST, "errors in local memory that lost data") \
+	X(SRAM_ECC_CORRECTED, "errors in the engines' memory that were corrected") \
+	X(SRAM_ECC_LOST, "errors in the engines' memory that lost data") \
+	X(HOT_NS, "nanoseconds slowed down by temperature") \
+	X(BRAKE_NS, "nanoseconds slowed down by the power brake") \
+	X(DMA_ERRORS, "transfers that the host refused") \
+	X(CRASHES, "times that firmware gave up")
 
 struct oac_counter {
 	__le32 id;		/* OAC_COUNTER_* */
@@ -111,7 +127,25 @@ OAC_ASSERT_SIZE(struct oac_counter, 16);
 #define OAC_ACTION_FIX_PROGRAM		0x1
 #define OAC_ACTION_RELOAD_FIRMWARE	0x2
 #define OAC_ACTION_CHECK_COOLING	0x3
-#define OAC_ACTIONS(X) X(NONE) X(FIX_PROGRAM) X(RELOAD_FIRMWARE) X(CHECK_COOLING)
+#define OAC_ACTION_WAIT			0x4
+#define OAC_ACTION_RESET_CARD		0x5
+#define OAC_ACTION_CHECK_POWER		0x6
+#define OAC_ACTION_CHECK_LINK		0x7
+#define OAC_ACTION_RESCAN		0x8
+#define OAC_ACTION_POWER_CYCLE		0x9
+#define OAC_ACTION_REPLACE_CARD		0xa
+#define OAC_ACTIONS(X) \
+	X(NONE, "nothing to do") \
+	X(FIX_PROGRAM, "correct the program that did it") \
+	X(RELOAD_FIRMWARE, "load a firmware image: accelctl fw load") \
+	X(CHECK_COOLING, "check fans, air flow and inlet temperature") \
+	X(WAIT, "wait: it ends by itself") \
+	X(RESET_CARD, "reset the card: accelctl reset") \
+	X(CHECK_POWER, "check the host's power supply and limits") \
+	X(CHECK_LINK, "check slot, riser and cable") \
+	X(RESCAN, "remove the PCI function and rescan its bus") \
+	X(POWER_CYCLE, "switch the host's or the slot's power off and on") \
+	X(REPLACE_CARD, "take the card out of service")
 
 /* Event catalogue: X(name, severity, action, text). */
 #define OAC_EVENT_BOOTED		0x01
@@ -122,6 +156,16 @@ OAC_ASSERT_SIZE(struct oac_counter, 16);
 #define OAC_EVENT_DOORBELL		0x12
 #define OAC_EVENT_THERMAL_WARNING	0x20
 #define OAC_EVENT_THERMAL_CLEARED	0x21
+#define OAC_EVENT_THERMAL_TRIP		0x22
+#define OAC_EVENT_POWER_BRAKE		0x23
+#define OAC_EVENT_POWER_CLEARED		0x24
+#define OAC_EVENT_SENSOR_DEAD		0x25
+#define OAC_EVENT_ECC_CORRECTED		0x30
+#define OAC_EVENT_ECC_LOST		0x31
+#define OAC_EVENT_ENGINE_ERROR		0x32
+#define OAC_EVENT_SELF_TEST_FAILED	0x33
+#define OAC_EVENT_CRASHED		0x34
+#define OAC_EVENT_DMA_ERROR		0x35
 #define OAC_EVENTS(X) \
 	X(BOOTED, INFO, NONE, "firmware is running") \
 	X(BOOT_FAILED, CARD_FATAL, RELOAD_FIRMWARE, "firmware did not start; arg is the failure reason") \
@@ -130,7 +174,25 @@ OAC_ASSERT_SIZE(struct oac_counter, 16);
 	X(ACCESS_FAULT, CONTEXT_FATAL, FIX_PROGRAM, "an access outside the context; arg is the address") \
 	X(DOORBELL, CONTEXT_FATAL, FIX_PROGRAM, "a doorbell value out of range; arg is the value") \
 	X(THERMAL_WARNING, WARNING, CHECK_COOLING, "a temperature is over its limit; arg is the sensor") \
-	X(THERMAL_CLEARED, INFO, NONE, "the temperature is below its limit again; arg is the sensor")
+	X(THERMAL_CLEARED, INFO, NONE, "the temperature is below its limit again; arg is the sensor") \
+	X(THERMAL_TRIP, CARD_FATAL, CHECK_COOLING, \
+	  "a temperature is critical: engines stand still; arg is the sensor") \
+	X(POWER_BRAKE, WARNING, CHECK_POWER, "the host asserts the power brake: clocks are low") \
+	X(POWER_CLEARED, INFO, NONE, "the power brake is off") \
+	X(SENSOR_DEAD, WARNING, NONE, "a sensor does not answer; arg is the sensor") \
+	X(ECC_CORRECTED, INFO, NONE, "a memory error was corrected; arg is OAC_HEAP_*") \
+	X(ECC_LOST, CONTEXT_FATAL, RESET_CARD, \
+	  "a memory error lost data: its page is out of use; arg is OAC_HEAP_*") \
+	X(ENGINE_ERROR, CONTEXT_FATAL, NONE, "an engine failed under a command; arg is the engine") \
+	X(SELF_TEST_FAILED, CARD_FATAL, REPLACE_CARD, \
+	  "engines gave wrong answers and are out of use; arg is their mask") \
+	X(CRASHED, CARD_FATAL, RESET_CARD, "firmware gave up; arg is its own code") \
+	X(DMA_ERROR, CONTEXT_FATAL, NONE, "the host refused a transfer; arg is the bus address")
+
+/* Kinds of memory with error correction. */
+#define OAC_HEAP_LMEM			0x0
+#define OAC_HEAP_SRAM			0x1
+#define OAC_HEAPS(X) X(LMEM) X(SRAM)
 
 struct oac_event {
 	__le64 seq;		/* 1, 2, 3 ... since power-on, kept over resets */
@@ -138,7 +200,7 @@ struct oac_event {
 	__le64 arg;
 	__le32 context;		/* 0 = none */
 	__le16 queue;		/* 0 = none */
-	__le16 code;		/* OAC_EVENT_* */
+	__le16 code;		/* OAC_EVENT_*, below OAC_EVENT_DRIVER */
 	__u8 severity;		/* OAC_SEVERITY_* */
 	__u8 action;		/* OAC_ACTION_* */
 	__le16 rsvd[3];

@@ -104,6 +104,7 @@ struct queue_progress {
 	std::uint32_t completed = 0;	/* free-running count */
 	std::uint32_t state = 0;	/* OAC_QUEUE_* */
 	std::uint32_t status = 0;	/* OAC_ST_* of the failure in state ERROR */
+	std::uint32_t taken = 0;	/* commands begun, those completed included */
 	std::uint64_t fault_addr = 0;
 };
 
@@ -133,6 +134,42 @@ struct event_reading {
 	std::uint16_t code = 0;		/* OAC_EVENT_* */
 	std::uint8_t severity = 0;	/* OAC_SEVERITY_* */
 	std::uint8_t action = 0;	/* OAC_ACTION_* */
+	std::uint64_t boot_ns = 0;	/* CLOCK_BOOTTIME; 0: read from the card */
+	std::uint32_t generation = 0;
+};
+
+/* OAC_HEALTH_*, OAC_REASON_*, OAC_ACTION_*. */
+struct health_reading {
+	std::uint32_t state = 0;
+	std::uint32_t reason = 0;
+	std::uint32_t action = 0;
+	std::uint32_t generation = 0;
+	std::uint64_t since_ns = 0;
+	std::uint64_t argument = 0;
+	bool is_held = false;
+	std::uint32_t rungs_allowed = 0;
+};
+
+struct rung_reading {
+	std::uint64_t tried = 0;
+	std::uint64_t helped = 0;
+	std::uint64_t last_ns = 0;
+	std::uint64_t longest_ns = 0;
+	std::uint32_t last_cause = 0;	/* OAC_CAUSE_* */
+};
+
+/* A place in the stream of events of one card. */
+class event_source
+{
+public:
+	event_source() = default;
+	event_source(const event_source &) = delete;
+	event_source &operator=(const event_source &) = delete;
+	virtual ~event_source() = default;
+	/* Polls readable when there is something. */
+	virtual int fd() const noexcept = 0;
+	/* Without blocking: how many; 0 none now; -ENODEV once the card is gone and all is read. */
+	virtual int read(std::span<event_reading> events) noexcept = 0;
 };
 
 struct telemetry_reading {
@@ -250,6 +287,22 @@ public:
 	 */
 	virtual void firmware_load(std::span<const std::byte> image, std::int64_t deadline) = 0;
 
+	/* Waits neither for the card nor for its clients; works on a lost card. */
+	virtual health_reading health();
+	virtual std::array<rung_reading, 8> rungs(); /* by OAC_RUNG_* */
+	virtual std::unique_ptr<event_source> event_stream(std::uint64_t from);
+	/* Until the card works: see accel_device_recover(). */
+	virtual void recover(std::int64_t deadline);
+	virtual void reset(std::uint32_t rung, std::int64_t deadline);
+	virtual std::uint64_t self_test(std::int64_t deadline);
+	/* OAC_LOST_*: calls with a lost context or its queues give ESTALE. */
+	virtual std::uint32_t context_lost(std::uint32_t context);
+	/*
+	 * The card's generation: a queue whose context was made in an older one is lost. Read by submit
+	 * and reap: one load. Raised by the backend once the last progress of such queues is known.
+	 */
+	const std::atomic<std::uint32_t> &generation() const noexcept { return generation_; }
+
 	/* A descriptor that polls POLLHUP or POLLERR once the card is lost; -1: there is none. */
 	virtual int lost_fd() const noexcept { return -1; }
 	/*
@@ -269,9 +322,14 @@ public:
 
 protected:
 	void lose() noexcept { lost_.store(true, std::memory_order_relaxed); }
+	void raise_generation(std::uint32_t to) noexcept
+	{
+		generation_.store(to, std::memory_order_release);
+	}
 
 private:
 	std::atomic<bool> lost_{ false };
+	std::atomic<std::uint32_t> generation_{ 0 };
 };
 
 /* A card that could be opened. */

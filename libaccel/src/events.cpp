@@ -53,8 +53,10 @@ int accel_events_read(accel_device *device, uint64_t from, struct accel_event *e
 		const std::size_t count = device->backend->events(from, found);
 		for (std::size_t i = 0; i < count; i++) {
 			const event_reading &event = found[i];
-			events[i] = { event.sequence, event.card_ns, event.argument, event.code,
-				      event.severity };
+			events[i] = { event.sequence, event.card_ns,	event.argument,
+				      event.code,     event.severity,	event.boot_ns,
+				      event.action,   event.generation, event.context,
+				      event.queue };
 		}
 		return static_cast<int>(count);
 	});

@@ -30,9 +30,16 @@
  * Limits: those of the card give ENOSPC; those per user or context give EDQUOT and do not bind
  * CAP_SYS_RESOURCE. Where a struct has an out field limit, it names the one that was met.
  *
- * Errors common to all: ENODEV the card is gone; EHOSTDOWN its firmware is not running (INFO and
- * FIRMWARE_LOAD still work); EFAULT a bad pointer; EINVAL as above; ENOENT no such id, or it
- * belongs to another open file; ETIME the card did not answer in time.
+ * Errors common to all: ENODEV the card is gone; EHOSTDOWN its firmware is not running, or it is
+ * being recovered (INFO, EVENTS_OPEN, RESET and FIRMWARE_LOAD still work); ESTALE the context, or
+ * the queue's, was lost when the card was reset: destroy it and make another; EFAULT a bad pointer;
+ * EINVAL as above; ENOENT no such id, or it belongs to another open file; ETIME the card did not
+ * answer in time.
+ *
+ * Recovery: a card that hangs, lies or falls silent is brought back by the driver, rung by rung
+ * (OAC_RUNG_*). Node, open files and buffers stay; contexts do not survive a reset of the card and
+ * say whether they were guilty. Contents of local memory are gone: such buffers are stale. Whoever
+ * waits is woken at once. Nobody needs a right to see health and events.
  *
  * Ids of contexts and queues are local to the open file. Closing the file destroys everything.
  */
@@ -60,6 +67,9 @@ extern "C" {
 #define DRM_OAC_QUEUE_SUBMIT	0x0c
 #define DRM_OAC_QUEUE_FENCE	0x0d
 #define DRM_OAC_SYNC_STORE	0x0e
+#define DRM_OAC_EVENTS_OPEN	0x0f
+#define DRM_OAC_RESET		0x10
+#define DRM_OAC_SELF_TEST	0x11
 
 /* Limits, as out fields name them: X(name, text). */
 #define DRM_OAC_LIMIT_NONE		0
@@ -104,6 +114,8 @@ extern "C" {
 #define DRM_OAC_INFO_EVENTS	4	/* struct drm_oac_info_event, oldest first from sequence start */
 #define DRM_OAC_INFO_CLIENTS	5	/* struct drm_oac_info_client: those the caller may see */
 #define DRM_OAC_INFO_CONTEXTS	6	/* struct drm_oac_info_context: those of this file */
+#define DRM_OAC_INFO_HEALTH	7	/* struct drm_oac_info_health, one */
+#define DRM_OAC_INFO_RUNGS	8	/* struct drm_oac_info_rung, by OAC_RUNG_* */
 
 /**
  * struct drm_oac_info_get - read what the driver knows; needs no context and no privilege
@@ -214,6 +226,30 @@ struct drm_oac_info_context {
 	__u64 copy_ns;
 	__u64 commands;
 	__u64 errors;		/* commands that failed */
+	__u32 lost;		/* OAC_LOST_* */
+	__u32 generation;	/* of the card, when it was made */
+};
+
+/* Never waits for the card. The same words are in sysfs, health/, and in uevents. */
+struct drm_oac_info_health {
+	__u32 state;		/* OAC_HEALTH_* */
+	__u32 reason;		/* OAC_REASON_* */
+	__u32 action;		/* OAC_ACTION_* */
+	__u32 generation;	/* resets of the card that the driver knows of: older handles are stale */
+	__u64 since_ns;		/* CLOCK_BOOTTIME: state and reason are so since then */
+	__u64 arg;		/* sensor id, OAC_FAIL_*, OAC_CAUSE_*, mask of engines: as the reason has it */
+	__u64 events;		/* sequence number of the last event */
+	__u32 rungs_allowed;	/* mask over OAC_RUNG_*: module parameter reset_rungs */
+	__u32 is_held;		/* 1: recovery waits for DRM_OAC_RESET; sysfs recovery */
+};
+
+struct drm_oac_info_rung {
+	__u32 rung;		/* OAC_RUNG_* */
+	__u32 last_cause;	/* OAC_CAUSE_* */
+	__u64 tried;
+	__u64 helped;
+	__u64 last_ns;		/* how long it took */
+	__u64 longest_ns;
 };
 
 /**
@@ -342,7 +378,8 @@ struct drm_oac_queue_destroy {
  * struct drm_oac_queue_wait - wait until completions != seen or the queue is in state ERROR
  * Works on the kernel's own progress page, never on the user's rings. deadline 0 = just look.
  * Errors: ETIMEDOUT; EINTR is restarted; ENODEV card lost; ENOENT also when the queue is destroyed
- * meanwhile. With 0, ETIMEDOUT and EINTR the out fields are set; with ENODEV, if the card was lost
+ * meanwhile; ESTALE: what completed is done, what was taken besides is unknown, the rest is not
+ * done. With 0, ETIMEDOUT, EINTR and ESTALE the out fields are set; with ENODEV, if the card was lost
  * during the wait.
  */
 struct drm_oac_queue_wait {
@@ -352,7 +389,7 @@ struct drm_oac_queue_wait {
 	__u32 completed;	/* out */
 	__u32 state;		/* out: OAC_QUEUE_* */
 	__u32 status;		/* out: OAC_ST_* of the failure in state ERROR */
-	__u32 pad;
+	__u32 taken;		/* out: commands the card has begun, those completed included */
 	__u64 fault_addr;	/* out */
 };
 
@@ -438,6 +475,60 @@ struct drm_oac_firmware_load {
 	__u32 pad;
 };
 
+/**
+ * struct drm_oac_events_open - a descriptor to read the card's and the driver's events from
+ * read() gives whole struct drm_oac_event, poll() tells when. It blocks unless O_NONBLOCK. Events
+ * are kept over resets, 4096 of them; a reader that is slower gets an OAC_EVENT_MISSED in place of what
+ * it missed. When the driver lets go of the card, read() gives what is left and then 0. Any number
+ * of readers; each has its own place.
+ */
+struct drm_oac_events_open {
+	__u64 from;		/* in: first sequence number wanted; 0 = only what is to come */
+	__u32 flags;		/* in: O_CLOEXEC, O_NONBLOCK */
+	__s32 fd;		/* out */
+};
+
+struct drm_oac_event {
+	__u64 seq;		/* 1, 2, 3 ... since the driver has the card */
+	__u64 boot_ns;		/* CLOCK_BOOTTIME, when the driver heard of it */
+	__u64 arg;
+	__u64 card_seq;		/* the card's own number; 0: an event of the driver */
+	__u64 card_ns;
+	__u32 generation;
+	__u32 context;		/* the card's id; 0 = none */
+	__u16 queue;
+	__u16 code;		/* OAC_EVENT_* */
+	__u8 severity;		/* OAC_SEVERITY_* */
+	__u8 action;		/* OAC_ACTION_* */
+	__u8 pad[2];
+};
+
+#define DRM_OAC_RESET_ONLY	0x1	/* this rung and no other; else also those behind it */
+
+/**
+ * struct drm_oac_reset - reset the card, or let a held recovery go on; needs CAP_SYS_ADMIN
+ * Rungs below SOFT_RESET have no meaning here, nor has WEDGED. Returns when the card works again.
+ * Errors: EPERM; EINVAL rung; EACCES forbidden by the module parameter reset_rungs; EBUSY a firmware
+ * load is under way; EIO it did not help: see INFO_HEALTH.
+ */
+struct drm_oac_reset {
+	__u32 rung;		/* in: the first to try, OAC_RUNG_SOFT_RESET.. OAC_RUNG_FIRMWARE; out: that
+				 * helped */
+	__u32 flags;		/* in: DRM_OAC_RESET_* */
+	__u32 generation;	/* out */
+	__u32 pad;
+};
+
+/**
+ * struct drm_oac_self_test - every engine computes known answers; needs CAP_SYS_ADMIN
+ * Other clients' commands go on in between. Errors: EPERM.
+ */
+struct drm_oac_self_test {
+	__u64 failed;		/* out: mask of engines that gave a wrong one */
+	__u32 flags;		/* in: none yet */
+	__u32 pad;
+};
+
 #define DRM_IOCTL_OAC_INFO_GET \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_OAC_INFO_GET, struct drm_oac_info_get)
 #define DRM_IOCTL_OAC_CONTEXT_CREATE \
@@ -469,6 +560,12 @@ struct drm_oac_firmware_load {
 	DRM_IOW(DRM_COMMAND_BASE + DRM_OAC_QUEUE_FENCE, struct drm_oac_queue_fence)
 #define DRM_IOCTL_OAC_SYNC_STORE \
 	DRM_IOW(DRM_COMMAND_BASE + DRM_OAC_SYNC_STORE, struct drm_oac_sync_store)
+#define DRM_IOCTL_OAC_EVENTS_OPEN \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_OAC_EVENTS_OPEN, struct drm_oac_events_open)
+#define DRM_IOCTL_OAC_RESET \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_OAC_RESET, struct drm_oac_reset)
+#define DRM_IOCTL_OAC_SELF_TEST \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_OAC_SELF_TEST, struct drm_oac_self_test)
 
 #if defined(__cplusplus)
 }
