@@ -330,6 +330,7 @@ COMMANDS = {
         ("functions-self-test", ["scripts/check-functions.py", "--self-test"]),
         ("functions", ["scripts/check-functions.py"]),
         ("walk", ["scripts/check-walk.py"]),
+        ("threats", ["scripts/check-threats.py"]),
     ],
     "install": [("tree", ["scripts/check-install.sh"])],
     "lint": [("lint", ["scripts/check-lint.sh"])],
