@@ -399,9 +399,11 @@ void queue::arm()
 	set_shortcuts();
 }
 
+/* The end of take_nops() if the ARM word is not what it was. */
 std::int64_t queue::arm_after(std::int64_t cost)
 {
-	arm();
+	if (has_new_arm())
+		arm();
 	return cost;
 }
 

@@ -81,7 +81,7 @@ inline bool is_nop(const std::byte *entry, std::uint32_t &tag)
 	sq_head_ = now;
 	completed_ = now;
 	std::atomic_thread_fence(std::memory_order_seq_cst);
-	if (has_new_arm()) [[unlikely]]
+	if (doorbell<std::uint64_t>(OAC_DB_ARM) != arm_word_) [[unlikely]]
 		return arm_after(COMMAND_COST * done);
 	return COMMAND_COST * done;
 }

@@ -34,10 +34,11 @@ public:
 		const std::int64_t spent = spent_;
 		if (spent >= end_) [[unlikely]]
 			return 0;
-		queue *at = seat_->of;
+		const seat *const here = seat_;
+		queue *at = here->of;
 		std::uint32_t rung = at->pending();
 		if (!at->has_at_hand(rung)) {
-			seat *const next = seat_->next;
+			seat *const next = here->next;
 			if (rung != 0 || !can_pass(*at, *next))
 				return 0;
 			at = next->of;
