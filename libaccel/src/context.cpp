@@ -3,6 +3,7 @@
 //
 // The API's context, and maps of buffers into it.
 #include "context.hpp"
+#include "queue.hpp"
 
 #include <algorithm>
 
@@ -126,6 +127,7 @@ void accel_context::add_queue(accel_queue *queue)
 	{
 		const std::lock_guard lock(mutex);
 		queues.push_back(queue);
+		queue->listeners.fetch_add(watchers, std::memory_order_relaxed);
 		queues_epoch++;
 	}
 	kick();
@@ -136,6 +138,22 @@ void accel_context::remove_queue(accel_queue *queue) noexcept
 	const std::lock_guard lock(mutex);
 	std::erase(queues, queue);
 	queues_epoch++;
+}
+
+void accel_context::add_watcher()
+{
+	const std::lock_guard lock(mutex);
+	watchers.fetch_add(1);
+	for (accel_queue *queue : queues)
+		queue->listeners.fetch_add(1);
+}
+
+void accel_context::remove_watcher() noexcept
+{
+	const std::lock_guard lock(mutex);
+	watchers.fetch_sub(1);
+	for (accel_queue *queue : queues)
+		queue->listeners.fetch_sub(1);
 }
 
 void accel_context::kick() const noexcept

@@ -57,6 +57,9 @@ struct accel_context {
 	void remove_queue(accel_queue *queue) noexcept;
 	/* Wakes those who wait for timelines of this context. */
 	void kick() const noexcept;
+	/* Waits for timelines begin and end: each queue's reaps tell of themselves meanwhile. */
+	void add_watcher();
+	void remove_watcher() noexcept;
 
 	accel_device *device;
 	std::uint32_t id;

@@ -136,6 +136,7 @@ public:
 		if (!is_mine_)
 			return;
 		queue_.is_asleep.store(false, std::memory_order_relaxed);
+		queue_.listeners.fetch_sub(1, std::memory_order_relaxed);
 		{
 			const std::lock_guard lock(queue_.turn_mutex);
 			queue_.has_turn = false;
@@ -156,6 +157,7 @@ public:
 		queue_.has_turn = is_mine_ = true;
 		/* Before the look at the ring that follows arming, which is a full fence. */
 		queue_.is_asleep.store(true, std::memory_order_relaxed);
+		queue_.listeners.fetch_add(1, std::memory_order_relaxed);
 		return true;
 	}
 

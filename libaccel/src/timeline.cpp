@@ -72,13 +72,13 @@ watcher::watcher(accel_timeline &timeline)
 watcher::~watcher()
 {
 	for (const watched &one : contexts_)
-		one.context->watchers.fetch_sub(1);
+		one.context->remove_watcher();
 }
 
 void watcher::add(accel_context &context)
 {
 	contexts_.push_back({ &context, UINT64_MAX });
-	context.watchers.fetch_add(1);
+	context.add_watcher();
 }
 
 /* Contexts that came since the last look. */
