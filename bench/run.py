@@ -166,13 +166,21 @@ def part_time(builds, options):
 
 # --- part: instructions -------------------------------------------------------
 
-def instructions(builds, name, ops, only="accel_bench_counted"):
+# What is counted: the functions named, with all that they call.
+ALL = ("accel_bench_counted",)
+LIBRARY = ("accel_queue_nop", "accel_queue_submit", "accel_queue_reap")
+CARD = ("accel_emu_card_step",)
+HOST_HALF = ("accel_bench_host_*",)
+
+
+def instructions(builds, name, ops, only=ALL):
     """Per operation, from the difference of N and 3N of them: set-up cancels out."""
     valgrind, bench = program("valgrind"), builds.plain_bench()
+    toggles = [f"--toggle-collect={function}" for function in only]
 
     def collected(count):
         said = run([valgrind, "--tool=callgrind", "--callgrind-out-file=/dev/null",
-                    f"--toggle-collect={only}", bench, "--count", name, "--ops", str(count)])
+                    *toggles, bench, "--count", name, "--ops", str(count)])
         match = re.search(r"Collected : (\d+)", said)
         if not match:
             raise Missing("callgrind has counted nothing")
@@ -197,7 +205,8 @@ def part_count(builds, options):
         floor_name = f"ring_one_thread_batch{batch}"
         if floor_name not in floors:
             floors[floor_name] = instructions(builds, floor_name, ops)
-        return {"value": instructions(builds, name, ops), "floor": floors[floor_name]}
+        return {"value": instructions(builds, name, ops, LIBRARY + CARD),
+                "floor": floors[floor_name]}
 
     for kind, text in (("noop_inline", "queue of one thread"),
                        ("noop_inline_shared", "queue of any threads")):
@@ -214,15 +223,16 @@ def part_count(builds, options):
          {"goal": 1.1, "floor_name": "noop_inline_1x1"}),
         lambda: {"value": instructions(builds, "noop_inline_8x16", ops),
                  "floor": instructions(builds, "noop_inline_1x1", ops)}))
-    half = "accel_bench_host_*"
     rows.append(guarded(
         ((11, "registered_buffer", "copy from a mapped buffer more than a no-op, host's half",
           "instructions"), {"goal": 60, "on": "value"}),
-        lambda: {"value": instructions(builds, "host_half_copy", ops, half) -
-                 instructions(builds, "host_half_noop", ops, half)}))
-    rows.append(guarded(
-        ((1, "host_half_noop", "of a no-op at batch 1, the library alone", "instructions"), {}),
-        lambda: {"value": instructions(builds, "host_half_noop", ops, half)}))
+        lambda: {"value": instructions(builds, "host_half_copy", ops, HOST_HALF) -
+                 instructions(builds, "host_half_noop", ops, HOST_HALF)}))
+    for text, only in (("the library alone", LIBRARY), ("the card alone", CARD),
+                       ("with the loop that calls them", ALL)):
+        rows.append(guarded(
+            ((1, "noop_inline_batch1", f"the same at batch 1, {text}", "instructions"), {}),
+            lambda only=only: {"value": instructions(builds, "noop_inline_batch1", ops, only)}))
     return rows
 
 
