@@ -228,10 +228,11 @@ def part_count(builds, options):
           "instructions"), {"goal": 60, "on": "value"}),
         lambda: {"value": instructions(builds, "host_half_copy", ops, HOST_HALF) -
                  instructions(builds, "host_half_noop", ops, HOST_HALF)}))
-    for text, only in (("the library alone", LIBRARY), ("the card alone", CARD),
-                       ("with the loop that calls them", ALL)):
+    for part, text, only in (("library", "the library alone", LIBRARY),
+                             ("card", "the card alone", CARD),
+                             ("and_loop", "with the loop that calls them", ALL)):
         rows.append(guarded(
-            ((1, "noop_inline_batch1", f"the same at batch 1, {text}", "instructions"), {}),
+            ((1, f"noop_inline_batch1_{part}", f"the same at batch 1, {text}", "instructions"), {}),
             lambda only=only: {"value": instructions(builds, "noop_inline_batch1", ops, only)}))
     return rows
 

@@ -99,6 +99,7 @@ TEST_F(queue_test, arguments_are_checked)
 	EXPECT_EQ(accel_queue_gemm(queue().get(), nullptr, 1), -EINVAL);
 	EXPECT_EQ(accel_queue_signal(queue().get(), nullptr, 1, 1), -EINVAL);
 	EXPECT_EQ(accel_queue_reap(queue().get(), nullptr, 1), -EINVAL);
+	EXPECT_EQ(accel_queue_reap(queue().get(), &done, 0), -EINVAL);
 	EXPECT_EQ(accel_queue_reap(queue().get(), &done, -1), -EINVAL);
 	EXPECT_EQ(accel_queue_wait(queue().get(), &done, 0, 0), -EINVAL);
 	EXPECT_EQ(accel_queue_wait(queue().get(), &done, 1, -2), -EINVAL);

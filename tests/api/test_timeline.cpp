@@ -243,4 +243,19 @@ TEST_F(timeline_test, a_share_reaches_hosts_that_wait_already)
 	}
 }
 
+/* Its own thread sleeps and reaps, too: then the host is told by that reap alone. */
+TEST_F(timeline_test, a_queue_made_meanwhile_wakes_hosts_that_wait)
+{
+	for (unsigned round = 0; round < 20; round++) {
+		accel::timeline timeline(context());
+		std::thread host(
+			[&] { EXPECT_EQ(timeline.wait(1, 20s), 0) << accel_error_text(); });
+		accel::queue late(context(), 16);
+		EXPECT_EQ(late.try_signal(timeline, 1, 1), 0);
+		EXPECT_EQ(late.submit(), 0);
+		api::collect(late, 1);
+		host.join();
+	}
+}
+
 } // namespace
