@@ -243,7 +243,6 @@ TEST_F(timeline_test, a_share_reaches_hosts_that_wait_already)
 	}
 }
 
-/* Its own thread sleeps and reaps, too: then the host is told by that reap alone. */
 TEST_F(timeline_test, a_queue_made_meanwhile_wakes_hosts_that_wait)
 {
 	for (unsigned round = 0; round < 20; round++) {
