@@ -92,4 +92,18 @@ void emulator_process::kill()
 	pid_ = -1;
 }
 
+void emulator_process::halt()
+{
+	int status = 0;
+	if (pid_ <= 0 || ::kill(pid_, SIGSTOP) != 0 || waitpid(pid_, &status, WUNTRACED) != pid_ ||
+	    !WIFSTOPPED(status))
+		throw std::runtime_error("accel-emu does not stop");
+}
+
+void emulator_process::go_on()
+{
+	if (pid_ > 0)
+		::kill(pid_, SIGCONT);
+}
+
 } // namespace api
