@@ -167,9 +167,8 @@ TEST_F(silent_test, a_stage_that_is_busy_is_waited_for_no_longer_than_asked)
 	keep_busy_with([&] {
 		return accel_stage_copy(stage.get(), to, from, api::page, ACCEL_TIMEOUT_DEFAULT);
 	});
-	expect_timeout_soon([&] {
-		return accel_stage_copy(stage.get(), to, from, api::page, 50'000'000);
-	});
+	expect_timeout_soon(
+		[&] { return accel_stage_copy(stage.get(), to, from, api::page, 50'000'000); });
 	expect_busy_ends();
 }
 
@@ -177,9 +176,7 @@ TEST_F(silent_test, waits_end_at_once_when_it_dies)
 {
 	accel::context context(*device_);
 	accel::timeline timeline(context);
-	keep_busy_with([&] {
-		return timeline.wait(1, 60s) == -ENODEV ? 0 : 1;
-	});
+	keep_busy_with([&] { return timeline.wait(1, 60s) == -ENODEV ? 0 : 1; });
 	const auto begin = clock::now();
 	server_.kill();
 	expect_busy_ends();

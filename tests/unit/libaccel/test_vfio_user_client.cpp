@@ -78,8 +78,7 @@ TEST(vfio_user_client, a_callers_patience_ends_without_the_connection)
 	EXPECT_FALSE(client.is_dead());
 	is_left = true;
 	is_left.notify_one();
-	const auto reply =
-		client.request(VFIO_USER_REGION_READ, bytes_of(QUESTION), {}, {}, 2);
+	const auto reply = client.request(VFIO_USER_REGION_READ, bytes_of(QUESTION), {}, {}, 2);
 	EXPECT_EQ(reply.payload.size(), 2u) << "the late answer is nobody's";
 }
 
