@@ -34,6 +34,7 @@ public:
 private:
 	std::string directory_;
 	pid_t pid_ = -1;
+	int output_ = -1;	/* its end of what it says; open for as long as it may speak */
 };
 
 } // namespace api
