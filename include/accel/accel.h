@@ -15,7 +15,9 @@
  *    with -EBUSY where the call returns int.
  *  - Device addresses are 64-bit numbers in a context's own 48-bit address space, 0 is never one.
  *  - Sizes and offsets are bytes, times are nanoseconds, unless the name says otherwise.
- *  - Every call that can block takes a timeout: ACCEL_TIMEOUT_DEFAULT is finite (30 s).
+ *  - Every call that waits for work takes a timeout: ACCEL_TIMEOUT_DEFAULT is finite (30 s). Calls
+ *    without one need at most a few answers of the card, each within a limit of the driver or library
+ *    (10 s), after which it is lost, and wait 30 s at most for other threads' calls: -ETIMEDOUT.
  *  - Errors any call may give: -EINVAL (argument; NULL handle), -ENOMEM, -ENODEV (the card is lost,
  *    for good for this handle), -EHOSTDOWN (its firmware is not running), -ETIMEDOUT.
  *  - Threads: any number of threads may use any handle at once, queues included, but for the call
@@ -151,9 +153,8 @@ ACCEL_API int accel_device_number(accel_device *device, enum accel_number which,
  * Boots another firmware image; needs the right to (CAP_SYS_ADMIN with the kernel driver).
  * Blocks until the card runs it. Errors: -EPERM, -EBUSY contexts are open (the text names a holder),
  * -EBADMSG the card refused the image: ACCEL_STRING_FAIL_REASON and accel_error_text() say why; it
- * then has no firmware. What is in local memory is gone. With the kernel driver a boot that has begun
- * ends by the driver's own time limit (module parameter boot_timeout_ms), not by this timeout;
- * timeout 0 begins none anywhere: -ETIMEDOUT.
+ * then has no firmware. What is in local memory is gone. With the kernel driver a boot takes no longer
+ * than its module parameter boot_timeout_ms either. timeout 0 begins none anywhere: -ETIMEDOUT.
  */
 ACCEL_API int accel_firmware_load(accel_device *device, const void *image, size_t size,
 				  int64_t timeout);
@@ -452,7 +453,10 @@ typedef struct accel_stage accel_stage;
 ACCEL_API int accel_stage_create(accel_context *source, accel_context *destination,
 				 accel_stage **stage);
 ACCEL_API void accel_stage_destroy(accel_stage *stage);
-/* Blocks. -EIO: a card refused, usually a wrong address: the text says which side. */
+/*
+ * Blocks. -EIO: a card refused, usually a wrong address: the text says which side. A copy that fails or
+ * takes too long is taken from the cards before this returns.
+ */
 ACCEL_API int accel_stage_copy(accel_stage *stage, uint64_t destination, uint64_t source,
 			       uint64_t size, int64_t timeout);
 

@@ -27,20 +27,24 @@
 namespace accel
 {
 
-/* The only accesses to doorbell pages: one store or load of that width each. */
+/*
+ * The only accesses to doorbell pages: one store or load of that width each. Atomic, too: ASLEEP is
+ * written and read by several threads of ours where it is memory.
+ */
 inline void mmio_store32(std::byte *at, std::uint32_t value) noexcept
 {
-	*reinterpret_cast<volatile std::uint32_t *>(at) = value;
+	__atomic_store_n(reinterpret_cast<volatile std::uint32_t *>(at), value, __ATOMIC_RELAXED);
 }
 
 inline void mmio_store64(std::byte *at, std::uint64_t value) noexcept
 {
-	*reinterpret_cast<volatile std::uint64_t *>(at) = value;
+	__atomic_store_n(reinterpret_cast<volatile std::uint64_t *>(at), value, __ATOMIC_RELAXED);
 }
 
 inline std::uint32_t mmio_load32(const std::byte *at) noexcept
 {
-	return *reinterpret_cast<const volatile std::uint32_t *>(at);
+	return __atomic_load_n(reinterpret_cast<const volatile std::uint32_t *>(at),
+			       __ATOMIC_RELAXED);
 }
 
 /* Where things are in a queue's memory, one buffer: SQ | operators | CQ | published tail. */

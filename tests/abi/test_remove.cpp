@@ -8,7 +8,6 @@
 #include "../support/asleep.hpp"
 
 #include <atomic>
-#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -49,10 +48,8 @@ protected:
 	{
 		if (!is_unbound_)
 			return;
+		/* Returns when the driver has the card, and devtmpfs its node. */
 		write_driver("bind");
-		const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-		while (!find_node() && std::chrono::steady_clock::now() < end)
-			usleep(10000);
 		EXPECT_TRUE(find_node());
 	}
 
@@ -265,6 +262,7 @@ TEST_F(remove_driver, under_load)
 				own(close);
 				own(destroy);
 				rounds++;
+				rounds.notify_one();
 			}
 		});
 	}
@@ -283,8 +281,8 @@ TEST_F(remove_driver, under_load)
 			}
 		}
 	});
-	while (rounds < 20)
-		usleep(1000);
+	for (unsigned now = rounds; now < 20; now = rounds)
+		rounds.wait(now);
 	unbind();
 	for (auto &one : threads)
 		one.join();

@@ -7,6 +7,10 @@
 #include <chrono>
 #include <thread>
 
+#include <unistd.h>
+
+#include "../support/asleep.hpp"
+
 namespace
 {
 
@@ -79,8 +83,8 @@ TEST_F(timeline_test, host_opens_gates_of_queues)
 TEST_F(timeline_test, another_thread_wakes_a_host_wait)
 {
 	accel::timeline timeline(context());
-	std::thread other([&] {
-		std::this_thread::sleep_for(20ms);
+	std::thread other([&, waiter = gettid()] {
+		EXPECT_TRUE(support::wait_until_asleep(waiter));
 		EXPECT_EQ(timeline.signal(3), 0);
 	});
 	EXPECT_EQ(timeline.wait(2), 0) << accel_error_text();

@@ -427,7 +427,8 @@ struct drm_oac_sync_store {
 /**
  * struct drm_oac_firmware_load - boot another image; needs CAP_SYS_ADMIN
  * Errors: EPERM; EBUSY contexts are open, holder has one; EINVAL size 0; EFBIG over the image limit; EBADMSG the
- * card refused it, reason in fail; ETIME. After a refusal the card stays without firmware.
+ * card refused it, reason in fail; ETIME, then the card was reset. After each of the last two it stays
+ * without firmware.
  */
 struct drm_oac_firmware_load {
 	__u64 data;		/* in: pointer to the image */
@@ -435,7 +436,7 @@ struct drm_oac_firmware_load {
 	__u32 flags;		/* in: none yet */
 	__u32 fail;		/* out: OAC_FAIL_* */
 	__s32 holder;		/* out, with EBUSY: pid of a process with a context; 0: not known */
-	__u32 pad;
+	__u32 timeout_ms;	/* in: how long the boot may take, within the module's limit; 0: that */
 };
 
 #define DRM_IOCTL_OAC_INFO_GET \
