@@ -7,6 +7,8 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <stdexcept>
 #include <vector>
 
@@ -265,6 +267,14 @@ void queue_test::submit(const mapping &doorbell, std::uint32_t count, std::uint8
 	std::memcpy(const_cast<char *>(rings_->at<char>(slot * sizeof(cmd))), &cmd, sizeof(cmd));
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	*doorbell.at<std::uint32_t>(OAC_DB_SQ_TAIL) = count + 1;
+}
+
+std::vector<char> firmware_image()
+{
+	const char *path = std::getenv("OAC_TEST_FIRMWARE");
+	std::ifstream file(path ? path : "/lib/firmware/oac/oac1.fw", std::ios::binary);
+
+	return { std::istreambuf_iterator<char>(file), {} };
 }
 
 unsigned slowness()

@@ -35,6 +35,9 @@ std::vector<std::string> find_nodes();
 /* The first of them. */
 std::optional<std::string> find_node();
 
+/* What OAC_TEST_FIRMWARE names, else the usual file: an image that the card takes. May be empty. */
+std::vector<char> firmware_image();
+
 /* A file descriptor, closed at the end of scope. */
 class node
 {

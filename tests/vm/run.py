@@ -9,7 +9,6 @@ carries the results, one line per test. Nothing here needs privilege.
 """
 
 import argparse
-import collections
 import ctypes
 import glob
 import json
@@ -25,6 +24,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+from results import Results
 
 HERE = pathlib.Path(__file__).resolve().parent
 CHECKOUT = HERE.parent.parent
@@ -329,27 +330,40 @@ def qemu_command(root):
             "-L", root / "usr/share/qemu", "-L", root / "usr/share/seabios"]
 
 
+def port_options(args):
+    """A port for each card, named port0...: root ports at the speed at which
+    QEMU shows an active link, or the ports of one switch. Below a switch cards
+    reach each other; between root ports Linux knows no path on this machine."""
+    options, kind = [], "pcie-root-port,x-speed=5"
+    if args.topology == "switch":
+        options = ["-device", "pcie-root-port,id=root,chassis=100,slot=100",
+                   "-device", "x3130-upstream,id=switch,bus=root"]
+        kind = "xio3130-downstream,bus=switch"
+    for card in range(args.cards):
+        options += ["-device", f"{kind},id=port{card},chassis={card + 1},"
+                               f"slot={card + 1}"]
+    return options
+
+
 def card_options(args, scratch):
-    """One root port and one card each. Ports at the speed at which QEMU shows
-    an active link; a card may take a minute to answer; JSON is the only form
-    that takes a socket."""
+    """The cards at their ports. A card may take a minute to answer; JSON is the
+    only form that takes a socket."""
     options = []
     for card in range(args.cards):
         device = {"driver": "vfio-user-pci", "id": f"acc{card}",
-                  "bus": f"rp{card}", "x-msg-timeout": 60000,
+                  "bus": f"port{card}", "x-msg-timeout": 60000,
                   "socket": {"path": str(scratch / f"card{card}.sock"),
                              "type": "unix"}}
         if args.stand_in:
-            device = {"driver": args.stand_in, "bus": f"rp{card}"}
-        options += ["-device", f"pcie-root-port,id=rp{card},chassis={card + 1},"
-                               f"slot={card + 1},x-speed=5",
-                    "-device", json.dumps(device)]
+            device = {"driver": args.stand_in, "bus": f"port{card}"}
+        options += ["-device", json.dumps(device)]
     return options
 
 
 def guest_options(args, kernel, scratch):
     """The machine without its cards and serial ports."""
-    words = kernel.words + [f"SUITE={args.suite}", f"CARDS={args.cards}"]
+    words = kernel.words + [f"SUITE={args.suite}", f"CARDS={args.cards}",
+                            f"TOPOLOGY={args.topology}"]
     words += [word for words_of_one in args.append for word in words_of_one.split()]
     if args.shell:
         words.append("DEBUG_SHELL=1")
@@ -363,43 +377,6 @@ def guest_options(args, kernel, scratch):
 
 
 # --- results -----------------------------------------------------------------
-
-class Results:
-    """Takes the guest's lines apart, forwards and counts them."""
-
-    def __init__(self):
-        self.lines = []
-        self.count = collections.Counter()
-        self.running = "the boot"
-        self.finished = False
-        self.rest = b""
-
-    def feed(self, data):
-        *lines, self.rest = (self.rest + data).split(b"\n")
-        for line in lines:
-            self.take(line.decode(errors="replace").rstrip("\r"))
-
-    def take(self, line):
-        """One line; what is no result is shown as it came."""
-        self.lines.append(line)
-        if line.startswith("run "):
-            self.running = line[4:]
-            return
-        if line == "done":
-            self.finished = True
-            return
-        for word in ("ok", "not ok", "skip"):
-            if line.startswith(word + " "):
-                self.count[word] += 1
-        print(line, flush=True)
-
-    def fail(self, name, why):
-        self.take(f"not ok {name}: {why}")
-
-    def summary(self):
-        return (f"{self.count['ok']} passed, {self.count['not ok']} failed, "
-                f"{self.count['skip']} skipped")
-
 
 def follow(qemu, emulator, results, deadline):
     """Reads results until the guest is off; returns what went wrong."""
@@ -475,7 +452,7 @@ def boot(args, root, kernel, scratch, processes):
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE,
                  "stderr": open(scratch / "qemu.log", "wb"),
                  "start_new_session": True}
-    command += card_options(args, scratch) + args.qemu
+    command += port_options(args) + card_options(args, scratch) + args.qemu
     return processes.start(command, **pipes), emulator
 
 
@@ -545,6 +522,10 @@ def parse_arguments():
     parser.add_argument("--memory", default="2G", metavar="SIZE")
     parser.add_argument("--cpus", type=int, default=2, metavar="N",
                         help="of the guest (default: 2)")
+    parser.add_argument("--topology", choices=("ports", "switch"),
+                        default="ports", help="each card at a root port of its "
+                        "own (default), or all below one switch, where they can "
+                        "reach each other")
     parser.add_argument("--qemu", action="append", default=[], metavar="WORD",
                         help="one more word for QEMU's command line, e.g. "
                         "--qemu=-device --qemu=nvme,serial=1,drive=d")
