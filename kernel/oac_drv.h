@@ -13,7 +13,8 @@
  *   oac_store     waits for any fence to raise a word; owned by a file
  *
  * Lock order, outermost first; locks on one line are never held together:
- *   mmap_lock | oac_bo.lock | oac_telemetry.lock | oac_local.scrub_lock | oac_file.store_lock
+ *   mmap_lock | oac_bo.lock | oac_telemetry.lock | oac_local.scrub_lock | oac_file.store_lock |
+ *   oac_point_lock
  *     oac_card.bo_lock
  *       a dma-buf's reservation lock
  *         oac_context.lock

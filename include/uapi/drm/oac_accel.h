@@ -397,6 +397,9 @@ struct drm_oac_queue_submit {
  * the queue fails (ECANCELED) or is destroyed (ECANCELED), the card is lost (ENODEV), or the
  * timeout passes (ETIMEDOUT), which is at most the module parameter fence_timeout_ms.
  * Commands before the one that failed are done: their fences signal without an error.
+ * Of calls that race for a timeline, on any card, those get EINVAL that come behind a point not
+ * lower. A point that DRM's SYNCOBJ_TIMELINE_SIGNAL adds behind a higher one counts as the higher one,
+ * and is reached when all before it have signalled.
  * Errors: EINVAL count more than depth ahead of the completions, or a point not ahead of the
  * timeline's last; ENOENT no such queue or syncobj; EDQUOT 4096 of the queue are pending;
  * EOPNOTSUPP DRM_OAC_FEATURE_SYNC is missing.
