@@ -366,7 +366,7 @@ class Guest:
 DRIVER_SUBMISSION = Guest("api", what="driver", append="ACCEL_SUBMIT=driver")
 # No queue may have a doorbell, and all interrupts come by one vector.
 POOREST = [Guest(suite, what="poorest", append="oac.vectors=1 oac.user_submission=0")
-           for suite in ("api", "isolation")]
+           for suite in ("api", "abi", "isolation")]
 # Cards below one switch: there is a path between them, where the kernel has CONFIG_PCI_P2PDMA.
 PEER = Guest("peer", what="switch", topology="switch")
 # Poison, red zones and owners of all kernel objects: who writes to freed memory is a splat.
@@ -383,7 +383,7 @@ RING = {
 RING_TIMEOUT = 2400
 
 # The same on the debug kernel, which is made first where it is not cached.
-DEBUG_RING = [Guest("smoke"), Guest("api"), Guest("abi"), Guest("isolation"),
+DEBUG_RING = [Guest("smoke"), Guest("api"), Guest("abi"), PEER, Guest("isolation"),
               Guest("stress"), Guest("fail-nth")]
 DEBUG_TIMEOUT = 7200
 

@@ -29,16 +29,14 @@ int card_test::unmap(std::uint64_t where, std::uint64_t size) const
 
 std::uint32_t card_test::run(const oac_cmd &cmd) const
 {
-	drm_oac_queue_create made = good_queue();
+	const auto made = make_queue();
+	const bell bell(dev(), made);
 	drm_oac_queue_wait wait = {};
-
-	std::memset(const_cast<char *>(rings_->at<char>()), 0, ring_size);
-	made.flags = DRM_OAC_QUEUE_KERNEL_SUBMIT;
-	EXPECT_EQ(dev()(made), 0);
-	std::memcpy(const_cast<char *>(rings_->at<char>()), &cmd, sizeof(cmd));
-	drm_oac_queue_submit submit = { made.queue, DRM_OAC_SUBMIT_TAIL, 1, 0 };
 	drm_oac_queue_destroy destroy = { made.queue, 0 };
-	EXPECT_EQ(dev().call(DRM_IOCTL_OAC_QUEUE_SUBMIT, &submit), 0);
+
+	EXPECT_TRUE(bell.is_valid());
+	std::memcpy(const_cast<char *>(rings_->at<char>()), &cmd, sizeof(cmd));
+	EXPECT_EQ(bell.ring(1), 0);
 	wait.queue = made.queue;
 	wait.deadline_ns = deadline_ms(60000);
 	EXPECT_EQ(dev()(wait), 0);

@@ -73,8 +73,8 @@ TEST_F(race, one_caller_gets_a_point)
 
 			for (unsigned round = 0; round < rounds; round++) {
 				start.arrive_and_wait();
-				const int err = fence_on(on, queues[i % 2], 0, objs[i % 2],
-							 round + 1);
+				const int err =
+					fence_on(on, queues[i % 2], 0, objs[i % 2], round + 1);
 				won[round] += err == 0;
 				told[round] += err == EINVAL;
 			}
@@ -107,8 +107,7 @@ TEST_F(race, timeline_only_grows)
 
 				EXPECT_TRUE(err == 0 || err == EINVAL) << err;
 				while (err == 0 && before < point &&
-				       !highest.compare_exchange_weak(before, point)) {
-				}
+				       !highest.compare_exchange_weak(before, point)) {}
 			}
 		});
 	std::thread watcher([&] {
