@@ -184,6 +184,7 @@ struct oac_map {
 	u64 va;
 	u64 size;
 	u32 flags;			/* DRM_OAC_MAP_*; 0: taken off the card by oac_map_revoke() */
+	u32 segments;
 	struct oac_bo *bo;		/* one reference */
 };
 

@@ -41,6 +41,7 @@ static void oac_map_count(struct oac_context *context, const struct oac_map *map
 	WRITE_ONCE(context->map_count, context->map_count + sign);
 	WRITE_ONCE(context->mapped_bytes, context->mapped_bytes + sign * (s64)map->size);
 	oac_count(&context->file->card->counts, OAC_COUNT_MAPS, sign);
+	oac_count(&context->file->card->counts, OAC_COUNT_SEGMENTS, sign * (s64)map->segments);
 }
 
 static void oac_map_free(struct oac_map *map)
@@ -215,7 +216,7 @@ static u32 oac_map_card_flags(const struct oac_map *map)
 }
 
 /* Tells the card, in as many commands as that takes; all or nothing. */
-static int oac_map_on_card(struct oac_context *context, const struct oac_map *map, u64 offset)
+static int oac_map_on_card(struct oac_context *context, struct oac_map *map, u64 offset)
 {
 	struct oac_card *card = context->file->card;
 	u32 most = min_t(u32, le32_to_cpu(READ_ONCE(card->identify.max_segments)),
@@ -229,14 +230,16 @@ static int oac_map_on_card(struct oac_context *context, const struct oac_map *ma
 	if (!segments)
 		return -ENOMEM;
 	oac_piece_start(&piece, map->bo, offset, map->size);
-	while (piece.left && !err) {
+	while (piece.left) {
 		u64 bytes;
 		u32 count = oac_piece_take(&piece, segments, most, &bytes);
 
 		err = oac_admin_map(card, context->hw_id, map->va + done, oac_map_card_flags(map),
 				    segments, count);
-		if (!err)
-			done += bytes;
+		if (err)
+			break;
+		done += bytes;
+		map->segments += count;
 	}
 	if (err && done)
 		oac_admin_unmap(card, context->hw_id, map->va, done);

@@ -36,7 +36,7 @@ struct sg_table;
 
 /* X(name, key in the file). All are back where they were once the clients are gone. */
 #define OAC_COUNTS(X) \
-	X(FILES, files) X(CONTEXTS, contexts) X(QUEUES, queues) X(BUFFERS, buffers) X(MAPS, maps) \
+	X(FILES, files) X(CONTEXTS, contexts) X(QUEUES, queues) X(BUFFERS, buffers) X(MAPS, maps) X(SEGMENTS, segments) \
 	X(HOST_PAGES, host_pages) X(PINNED_PAGES, pinned_pages) X(LOCAL_BYTES, local_bytes) \
 	X(IMPORTS, imports) X(EXPORTS, exports)
 

@@ -40,6 +40,7 @@ DEBUG_SLOW = 4
 EMULATOR = ("{build}/tools/accel-emu", "serve", "--dir", "{dir}",
             "--cards", "{cards}", "--doorbells", "trapped")
 EMULATOR_START_S = 30
+NUMA_NODE_MIB = 1024
 ENDING_S = 5
 
 # What the guest gets: host programs; files by their host path; ours by name,
@@ -360,6 +361,25 @@ def card_options(args, scratch):
     return options
 
 
+def memory_options(args):
+    """Memory that the cards can map, in one piece or on two nodes, each with
+    half of the CPUs."""
+    if not args.numa:
+        return ["-machine", "q35,memory-backend=m0",
+                "-smp", str(args.cpus), "-m", args.memory,
+                "-object",
+                f"memory-backend-memfd,id=m0,size={args.memory},share=on"]
+    half, middle = f"{NUMA_NODE_MIB}M", args.cpus // 2
+    options = ["-machine", "q35", "-m", f"{2 * NUMA_NODE_MIB}M",
+               "-smp", f"{2 * middle},sockets=2"]
+    for node, cpus in enumerate(((0, middle - 1), (middle, 2 * middle - 1))):
+        options += ["-object",
+                    f"memory-backend-memfd,id=m{node},size={half},share=on",
+                    "-numa", f"node,nodeid={node},cpus={cpus[0]}-{cpus[1]},"
+                             f"memdev=m{node}"]
+    return options
+
+
 def guest_options(args, kernel, scratch):
     """The machine without its cards and serial ports."""
     words = kernel.words + [f"SUITE={args.suite}", f"CARDS={args.cards}",
@@ -367,11 +387,7 @@ def guest_options(args, kernel, scratch):
     words += [word for words_of_one in args.append for word in words_of_one.split()]
     if args.shell:
         words.append("DEBUG_SHELL=1")
-    return ["-accel", "tcg", "-machine", "q35,memory-backend=m0",
-            "-cpu", "max", "-smp", str(args.cpus), "-m", args.memory,
-            "-object",
-            f"memory-backend-memfd,id=m0,size={args.memory},share=on",
-            "-nodefaults", "-display", "none", "-no-reboot",
+    return ["-accel", "tcg", "-cpu", "max", *memory_options(args), "-nodefaults", "-display", "none", "-no-reboot",
             "-kernel", kernel.image, "-initrd", scratch / "initramfs",
             "-append", " ".join(words)]
 
@@ -526,6 +542,8 @@ def parse_arguments():
                         default="ports", help="each card at a root port of its "
                         "own (default), or all below one switch, where they can "
                         "reach each other")
+    parser.add_argument("--numa", action="store_true",
+                        help="two memory nodes of 1 GiB, instead of --memory")
     parser.add_argument("--qemu", action="append", default=[], metavar="WORD",
                         help="one more word for QEMU's command line, e.g. "
                         "--qemu=-device --qemu=nvme,serial=1,drive=d")
@@ -545,6 +563,8 @@ def parse_arguments():
     # some other QEMU device in place of the cards, to test this harness
     parser.add_argument("--stand-in", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.numa and args.cpus < 2:
+        parser.error("--numa takes at least two CPUs")
     args.build_dir = args.build_dir.resolve()
     if args.list:
         print("suites:", *suites)

@@ -5,13 +5,8 @@
 # Local memory of one card for another. TOPOLOGY and the kernel's configuration say whether there is
 # a path; the tests are told, so that a path which is not found is no skip.
 
-has_peer_dma() { grep -q ' pci_p2pdma_distance_many$' /proc/kallsyms; }
-
 unset ACCEL_DEVICES ACCEL_EMU
-OAC_TEST_PEER=0
-if [ "$TOPOLOGY" = switch ] && has_peer_dma; then
-	OAC_TEST_PEER=1
-fi
+OAC_TEST_PEER=$(peer_path)
 export OAC_TEST_PEER
 note "cards have a path to each other: $OAC_TEST_PEER"
 check module-loaded load_module
