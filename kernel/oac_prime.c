@@ -187,6 +187,12 @@ static int oac_dmabuf_mmap_local(struct dma_buf *dmabuf, struct vm_area_struct *
 	return err;
 }
 
+/* Not drm_gem_dmabuf_mmap(): older kernels want a callback of the driver for it. */
+static int oac_dmabuf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
+{
+	return drm_gem_prime_mmap(dmabuf->priv, vma);
+}
+
 static void oac_dmabuf_release(struct dma_buf *dmabuf)
 {
 	struct drm_gem_object *gem = dmabuf->priv;
@@ -204,7 +210,7 @@ static const struct dma_buf_ops oac_dmabuf_ops = {
 	.map_dma_buf = drm_gem_map_dma_buf,
 	.unmap_dma_buf = drm_gem_unmap_dma_buf,
 	.release = oac_dmabuf_release,
-	.mmap = drm_gem_dmabuf_mmap,
+	.mmap = oac_dmabuf_mmap,
 	.vmap = drm_gem_dmabuf_vmap,
 	.vunmap = drm_gem_dmabuf_vunmap,
 };

@@ -89,7 +89,7 @@ TEST_F(pages, large_buffers_take_few_segments)
 /* By what the nodes have left: a mapping of these pages is one that nothing else can look through. */
 TEST_F(pages, come_from_the_node_that_the_caller_names)
 {
-	constexpr std::int64_t much = 8 * static_cast<std::int64_t>(size), noise = much / 8;
+	constexpr std::int64_t much = 8 * static_cast<std::int64_t>(size), noise = much / 4;
 
 	if (!has_node(1))
 		GTEST_SKIP() << "one memory node only (run.py --numa)";
