@@ -144,7 +144,7 @@ enum accel_number {
 	ACCEL_NUMBER_FEATURE_USER_SUBMIT,	/* queues that submit without the driver */
 	ACCEL_NUMBER_FEATURE_WRAP,		/* accel_buffer_wrap() */
 	ACCEL_NUMBER_FEATURE_SYNC,		/* sync_file and DRM syncobj in and out */
-	ACCEL_NUMBER_FEATURE_PEER,		/* local memory of other cards may be reachable */
+	ACCEL_NUMBER_FEATURE_PEER,		/* it can import another card's local memory */
 };
 /* -ENODATA: not known for this device. */
 ACCEL_API int accel_device_number(accel_device *device, enum accel_number which, uint64_t *value);
@@ -214,7 +214,9 @@ ACCEL_API int accel_buffer_export(accel_buffer *buffer, int *fd);
  * a dma-buf (udmabuf, another driver); with the direct backend also a memory file. fd stays the
  * caller's. The host pointer is NULL where the exporter allows no mapping. -EINVAL: fd is none of
  * these, or its size is not whole pages; -EOPNOTSUPP: local memory of a card that has no path to
- * this one: see accel_stage.
+ * this one: see accel_stage. Where there is a path (kernel driver only; ACCEL_NUMBER_FEATURE_PEER),
+ * the card works on the other one's memory directly until that card is lost or gets other firmware:
+ * from then on commands that touch it fail, and imports and maps give -ESTALE or -ENODEV.
  */
 ACCEL_API int accel_buffer_import(accel_device *device, int fd, accel_buffer **buffer);
 
