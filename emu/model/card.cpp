@@ -37,7 +37,7 @@ struct card::impl {
 	void reset_function();
 	void set_asleep(std::uint32_t value);
 	bool has_doorbell_work();
-	std::int64_t step_rare();
+	bool step_slowly();
 
 	const bool shared_doorbells;
 	board base;
@@ -213,24 +213,31 @@ bool card::step()
 {
 	impl &all = *impl_;
 
-	if (all.rom.state() != OAC_STATE_RUNNING || all.control.has_work()) [[unlikely]]
-		all.cost = all.step_rare();
-	else
-		all.cost = all.turns.run_one();
-	return all.cost != 0;
+	/* queues there are only in state RUNNING, so this does not look at it */
+	const std::int64_t cost = all.turns.go_on();
+	if (cost == 0) [[unlikely]]
+		return all.step_slowly();
+	all.cost = cost;
+	return true;
 }
 
-/* Boot steps and admin commands; apart, so that step() is short. */
-[[gnu::noinline]] std::int64_t card::impl::step_rare()
+/*
+ * Admin commands before all others; they wait for NOPs that go on for no longer than a turn. Apart,
+ * so that step() is short.
+ */
+[[gnu::noinline]] bool card::impl::step_slowly()
 {
-	if (rom.state() == OAC_STATE_RUNNING) {
+	if (rom.state() != OAC_STATE_RUNNING) {
+		cost = rom.is_busy() ? step_budget::UNITS : 0;
+		if (cost)
+			rom.step();
+	} else if (control.has_work()) {
 		control.step();
-		return ADMIN_COST;
+		cost = ADMIN_COST;
+	} else {
+		cost = turns.run_one();
 	}
-	if (!rom.is_busy())
-		return 0;
-	rom.step();
-	return step_budget::UNITS;
+	return cost != 0;
 }
 
 void card::tick()
