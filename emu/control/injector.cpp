@@ -25,6 +25,12 @@ constexpr std::uint64_t STORM_NS = NS_PER_MS;
 
 using phase = injector::fault_state::phase;
 
+/* Holds for certain, and then it is chance what it does. */
+bool is_chance_later(const fault_kind *kind)
+{
+	return kind && (kind->id == fault::malicious || kind->id == fault::config_garbage);
+}
+
 std::string hex(std::uint64_t value)
 {
 	char text[24];
@@ -83,11 +89,12 @@ bool injector::clear(unsigned id)
 		if ((id != 0 && f.id != id) || f.now == phase::done)
 			continue;
 		has_any = true;
-		if (f.now == phase::holds)
-			stop(f);
-		f.now = phase::done;
-		write(f, "cleared", "");
 		std::erase_if(later_, [&](const later &each) { return each.id == f.id; });
+		const bool has_held = f.now == phase::holds;
+		f.now = phase::done;
+		if (has_held)
+			stop(f);
+		write(f, "cleared", "");
 	}
 	set_conditions();
 	do_later(card_.now_ns());
@@ -154,7 +161,7 @@ void injector::reach(fault_state &f)
 	/* as often as it is wanted, or once for each trigger */
 	const bool is_at_once = f.what.at.on == happening::none && !f.what.at.after_ns;
 	do {
-		if (f.luck.has_hit(f.what.probability))
+		if (is_chance_later(kind) || f.luck.has_hit(f.what.probability))
 			fire_on_card(f);
 		else if (is_at_once)
 			f.now = phase::done;
