@@ -43,6 +43,17 @@ const std::vector<std::string_view> &all_happenings()
 	return all;
 }
 
+std::vector<happening_kind> counted_happenings()
+{
+	std::vector<happening_kind> all = {
+#define OAC_HAPPENING_ROW(name, text) { #name, text },
+		OAC_HAPPENINGS(OAC_HAPPENING_ROW)
+#undef OAC_HAPPENING_ROW
+	};
+	all.erase(all.begin());
+	return all;
+}
+
 static std::optional<std::string_view> entry_of(std::string_view parameters, std::string_view name)
 {
 	for (const std::string_view word : words_of(parameters, ' ')) {

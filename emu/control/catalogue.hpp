@@ -199,6 +199,12 @@ const std::vector<fault_kind> &all_faults();
 const std::vector<parameter_kind> &all_parameters();
 const std::vector<std::string_view> &all_happenings();
 
+struct happening_kind {
+	std::string_view name, text;
+};
+/* All but none. */
+std::vector<happening_kind> counted_happenings();
+
 const fault_kind *find_fault(std::string_view name);
 const parameter_kind *find_parameter(std::string_view name);
 const parameter_kind &kind_of(parameter which);
