@@ -4,6 +4,8 @@
 // See scenario.hpp.
 #include "scenario.hpp"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 #include <yaml-cpp/yaml.h>
 
@@ -22,7 +24,7 @@ constexpr unsigned CARDS_MAX = 64;
 
 [[noreturn]] void fail(const YAML::Mark &where, const std::string &what)
 {
-	throw scenario_error("line " + std::to_string(where.line + 1) + ": " + what);
+	throw scenario_error("line " + std::to_string(std::max(where.line, 0) + 1) + ": " + what);
 }
 
 /* Plain words that are numbers are numbers, all others text; quoted words are text. */
