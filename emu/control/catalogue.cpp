@@ -93,9 +93,9 @@ const fault_kind *find_fault(std::string_view name)
 const parameter_kind *find_parameter(std::string_view name)
 {
 	const auto &all = all_parameters();
-	const auto found =
-		std::find_if(all.begin(), all.end(),
-			     [&](const parameter_kind &kind) { return kind.name == name; });
+	const auto found = std::find_if(all.begin(), all.end(), [&](const parameter_kind &kind) {
+		return kind.name == name;
+	});
 
 	return found == all.end() ? nullptr : &*found;
 }

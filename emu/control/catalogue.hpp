@@ -73,7 +73,7 @@ enum class parameter : unsigned {
 #define OAC_PARAMETER_ENUM(name, words, min, max, text) name,
 	OAC_FAULT_PARAMETERS(OAC_PARAMETER_ENUM)
 #undef OAC_PARAMETER_ENUM
-	COUNT
+		COUNT
 };
 
 /*

@@ -126,9 +126,8 @@ void injector::annotate(unsigned id, const std::string &said)
 void injector::attach()
 {
 	const bool is_needed = !later_.empty() || is_sram_lost_ ||
-			       std::any_of(faults_.begin(), faults_.end(), [](const auto &f) {
-				       return f.now != phase::done;
-			       });
+			       std::any_of(faults_.begin(), faults_.end(),
+					   [](const auto &f) { return f.now != phase::done; });
 
 	if (is_needed == is_attached_)
 		return;
@@ -200,8 +199,9 @@ void injector::hold(fault_state &f)
 	f.now = phase::holds;
 	f.began_ns = card_.now_ns();
 	if (f.what.args.has(parameter::for_ms))
-		f.ends_ns = f.began_ns + static_cast<std::uint64_t>(f.what.args.get(
-						 parameter::for_ms, 0)) * NS_PER_MS;
+		f.ends_ns = f.began_ns +
+			    static_cast<std::uint64_t>(f.what.args.get(parameter::for_ms, 0)) *
+				    NS_PER_MS;
 }
 
 /* Plans, and what needs the card to stand still, wait for the end of the step. */
@@ -298,8 +298,8 @@ std::string injector::start(fault_state &f)
 		constexpr std::uint32_t preset[] = { PCI_ERR_COR_RCVR, PCI_ERR_UNC_COMP_TIME,
 						     PCI_ERR_UNC_MALF_TLP };
 		const unsigned severity = number(parameter::severity);
-		const auto bits = static_cast<std::uint32_t>(
-			a.get(parameter::value, preset[severity]));
+		const auto bits =
+			static_cast<std::uint32_t>(a.get(parameter::value, preset[severity]));
 		card_.log_link_error(severity ? bits : 0, severity ? 0 : bits);
 		return hex(bits);
 	}

@@ -75,8 +75,8 @@ scenario_item item_of(const YAML::Node &node)
 	for (const auto &part : node) {
 		const std::string key = part.first.IsScalar() ? part.first.Scalar() : "";
 		if (key != "at" && key != "do" && key != "card")
-			fail(part.first.Mark(), "an item does not take '" + key +
-							"'; it takes at, do, card");
+			fail(part.first.Mark(),
+			     "an item does not take '" + key + "'; it takes at, do, card");
 	}
 	if (!node["do"])
 		fail(node.Mark(), "an item without 'do'");
@@ -86,11 +86,11 @@ scenario_item item_of(const YAML::Node &node)
 	if (node["at"])
 		request["at"] = object_of(node["at"], "at", 0);
 	if (node["card"]) {
-		const auto number =
-			node["card"].IsScalar() ? number_of(node["card"].Scalar()) : std::nullopt;
+		const auto number = node["card"].IsScalar() ? number_of(node["card"].Scalar()) :
+							      std::nullopt;
 		if (!number || *number < 0 || *number >= CARDS_MAX)
-			fail(node["card"].Mark(), "'card' is a number from 0 to " +
-							  std::to_string(CARDS_MAX - 1));
+			fail(node["card"].Mark(),
+			     "'card' is a number from 0 to " + std::to_string(CARDS_MAX - 1));
 		item.card = static_cast<unsigned>(*number);
 	}
 	item.request = request.dump(-1, ' ', false, json::error_handler_t::replace);

@@ -145,7 +145,8 @@ static bool has_sensor(const board &base, unsigned id)
 {
 	const std::vector<oac_sensor_info> all = base.sense.info();
 
-	return !base.running || std::any_of(all.begin(), all.end(),
+	return !base.running ||
+	       std::any_of(all.begin(), all.end(),
 			   [&](const oac_sensor_info &each) { return each.id == id; });
 }
 

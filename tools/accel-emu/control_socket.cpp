@@ -34,8 +34,8 @@ control_socket::~control_socket()
 
 void control_socket::add(const std::string &path, answerer answer)
 {
-	door &fresh = doors_.emplace_back(listener(path, OWNER_ONLY), unique_fd(),
-					  std::move(answer));
+	door &fresh =
+		doors_.emplace_back(listener(path, OWNER_ONLY), unique_fd(), std::move(answer));
 	fresh.fd = fresh.at.take();
 }
 
@@ -124,8 +124,9 @@ bool control_socket::take(client &who)
 	while ((end = who.in.find('\n')) != who.in.npos) {
 		const std::string reply = (*who.answer)(std::string_view(who.in).substr(0, end));
 		who.in.erase(0, end + 1);
-		who.out += reply.empty() ? R"({"error":"a request is one JSON object","ok":false})" :
-					   reply;
+		who.out += reply.empty() ?
+				   R"({"error":"a request is one JSON object","ok":false})" :
+				   reply;
 		who.out += '\n';
 	}
 	return who.in.size() <= LINE_MAX_BYTES;

@@ -78,7 +78,8 @@ static std::string request_of(const std::vector<std::string> &words)
 			continue;
 		}
 		if (places == PLACES.end() || place == places->second.size())
-			throw ctl_error(CTL_USAGE, "'" + words[i] + "' is not of the form key=value");
+			throw ctl_error(CTL_USAGE,
+					"'" + words[i] + "' is not of the form key=value");
 		request[places->second[place++]] = value_of(words[i]);
 	}
 	return request.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -89,9 +90,10 @@ static std::string socket_of(const ctl_options &options)
 	struct stat info;
 
 	if (stat(options.target.c_str(), &info))
-		throw ctl_error(CTL_UNREACHABLE,
-				options.target + ": " + std::generic_category().message(errno) +
-					": give the --dir of accel-emu serve, or a control socket in it");
+		throw ctl_error(
+			CTL_UNREACHABLE,
+			options.target + ": " + std::generic_category().message(errno) +
+				": give the --dir of accel-emu serve, or a control socket in it");
 	if (!S_ISDIR(info.st_mode))
 		return options.target;
 	return options.target + "/card" + std::to_string(options.card) + ".ctl";

@@ -150,9 +150,10 @@ static CLI::App *add_ctl(CLI::App &app, ctl_options &o)
 	command->add_flag("--raw", o.is_raw, "Print the reply on one line");
 	command->add_option("target", o.target, "Directory of accel-emu serve, or a control socket")
 		->required();
-	command->add_option("request", o.words,
-			    "inject FAULT, clear [ID], list, log [FROM], set_sensor SENSOR [VALUE], "
-			    "state; then key=value; or one JSON object")
+	command->add_option(
+		       "request", o.words,
+		       "inject FAULT, clear [ID], list, log [FROM], set_sensor SENSOR [VALUE], "
+		       "state; then key=value; or one JSON object")
 		->required();
 	return command;
 }

@@ -141,8 +141,7 @@ static std::string answer(running_card &card, std::string_view request)
 {
 	std::string reply;
 
-	if (!card.shell->do_between_steps(
-		    [&] { reply = control::answer(*card.faults, request); }))
+	if (!card.shell->do_between_steps([&] { reply = control::answer(*card.faults, request); }))
 		reply = R"({"error":"the card has ended","ok":false})";
 	return reply;
 }

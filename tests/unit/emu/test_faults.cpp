@@ -29,8 +29,8 @@ protected:
 	std::uint32_t config(std::size_t offset)
 	{
 		std::uint32_t value = 0;
-		EXPECT_TRUE(card_->config_read(offset,
-					       std::as_writable_bytes(std::span(&value, 1))));
+		EXPECT_TRUE(
+			card_->config_read(offset, std::as_writable_bytes(std::span(&value, 1))));
 		return value;
 	}
 	oac_sensor_value sensor(unsigned id)
@@ -317,8 +317,7 @@ TEST_F(fault_test, LinkErrorsShowInConfigurationSpace)
 	inject(R"("fault": "aer", "severity": "fatal")");
 	inject(R"("fault": "aer", "value": "0x4000")");
 	EXPECT_EQ(config(config_space::AER + PCI_ERR_COR_STATUS), PCI_ERR_COR_RCVR + 0u);
-	EXPECT_EQ(config(config_space::AER + PCI_ERR_UNCOR_STATUS),
-		  PCI_ERR_UNC_MALF_TLP | 0x4000u);
+	EXPECT_EQ(config(config_space::AER + PCI_ERR_UNCOR_STATUS), PCI_ERR_UNC_MALF_TLP | 0x4000u);
 	const std::uint32_t all = PCI_EXP_DEVSTA_CED | PCI_EXP_DEVSTA_NFED | PCI_EXP_DEVSTA_FED;
 	EXPECT_EQ(config(config_space::EXPRESS + PCI_EXP_DEVCTL) >> 16 & all, all);
 }

@@ -236,13 +236,12 @@ TEST_F(hang_test, ResetsAreIgnoredUpToALevel)
 
 TEST_F(hang_test, BootHangsWhereItIsTold)
 {
-	for (const auto &[where, expected] :
-	     { std::pair{ "loading", OAC_STATE_LOADING }, { "verifying", OAC_STATE_VERIFYING },
-	       { "starting", OAC_STATE_STARTING } }) {
+	for (const auto &[where, expected] : { std::pair{ "loading", OAC_STATE_LOADING },
+					       { "verifying", OAC_STATE_VERIFYING },
+					       { "starting", OAC_STATE_STARTING } }) {
 		soft_reset();
 		inject(std::string(R"("fault": "boot_hang", "state": ")") + where + '"');
-		EXPECT_EQ(boot(firmware_builder{}.build()),
-			  static_cast<std::uint32_t>(expected));
+		EXPECT_EQ(boot(firmware_builder{}.build()), static_cast<std::uint32_t>(expected));
 		EXPECT_TRUE(card_->fall_asleep());
 		soft_reset();
 		EXPECT_EQ(state(), std::uint32_t{ OAC_STATE_ROM });

@@ -147,8 +147,9 @@ TEST_F(health_test, FirmwareSaysWhatItDoesAndKeepsItOverResets)
 			return line.find(part) != line.npos;
 		});
 	};
-	for (const char *part : { "boot: ", "context 1: made", "queue 1: command failed: status 0x1",
-				  "self-test: wrong engines 0", "panic: code 0xff", "rom: reset" })
+	for (const char *part :
+	     { "boot: ", "context 1: made", "queue 1: command failed: status 0x1",
+	       "self-test: wrong engines 0", "panic: code 0xff", "rom: reset" })
 		EXPECT_TRUE(has(part)) << part;
 	const auto numbered = get_log<oac_fw_line>(OAC_LOG_FIRMWARE, 3);
 	EXPECT_EQ(numbered.front().seq, 3u);

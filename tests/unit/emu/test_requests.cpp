@@ -54,11 +54,14 @@ TEST_F(request_test, WrongRequestsAreRefusedByName)
 		"a number from 2 to 1000");
 	for (const char *value : { "-1", "1.5", "true", "null", "[]", "{}", "\"1x\"", "\"\"",
 				   "\"0x\"", "99999999999999999999", "64", "\"--1\"" })
-		refused(std::string(R"({"request": "inject", "fault": "lost_interrupt", "vector": )") +
+		refused(std::string(
+				R"({"request": "inject", "fault": "lost_interrupt", "vector": )") +
 				value + "}",
 			"vector is");
-	refused(R"({"request": "inject", "fault": "lie", "field": "status "})", "lmem_size, cmd_mask");
-	refused(R"({"request": "inject", "fault": "boot_fail", "reason": "none"})", "no_image, dma");
+	refused(R"({"request": "inject", "fault": "lie", "field": "status "})",
+		"lmem_size, cmd_mask");
+	refused(R"({"request": "inject", "fault": "boot_fail", "reason": "none"})",
+		"no_image, dma");
 	refused(R"({"request": "inject", "fault": "dead", "times": 2})", "no 'times'");
 	refused(R"({"request": "inject", "fault": "crash", "times": 0})", "needs an 'at'");
 	refused(R"({"request": "inject", "fault": "crash", "times": -1})", "a whole number");
@@ -68,7 +71,8 @@ TEST_F(request_test, WrongRequestsAreRefusedByName)
 			"probability is a number from 0 to 1");
 	refused(R"({"request": "clear", "id": 3})", "no fault 3");
 	refused(R"({"request": "set_sensor", "sensor": "nose", "value": 1})", "chip_temp");
-	refused(R"({"request": "set_sensor", "sensor": "chip_temp", "value": "1"})", "whole number");
+	refused(R"({"request": "set_sensor", "sensor": "chip_temp", "value": "1"})",
+		"whole number");
 	refused(R"({"request": "log", "from": -1})", "from is -1");
 	refused(R"({"request": "state", "now": 1})", "state does not take 'now'");
 }
@@ -98,8 +102,7 @@ TEST_F(request_test, TheCatalogueIsListed)
 	/* what the catalogue says is consistent: each default is legal */
 	for (const control::fault_kind &kind : control::all_faults()) {
 		for (const std::string_view word : control::words_of(kind.parameters, ' ')) {
-			const auto *which =
-				control::find_parameter(word.substr(0, word.find('=')));
+			const auto *which = control::find_parameter(word.substr(0, word.find('=')));
 			ASSERT_NE(which, nullptr) << kind.name << ": " << word;
 			const std::string_view preset = kind.preset(which->id);
 			if (!preset.empty()) {
@@ -114,8 +117,9 @@ TEST_F(request_test, StateAndLogTellWhatThereIs)
 {
 	EXPECT_EQ(reply(R"({"request": "state"})").at("state"), "ROM");
 	start();
-	EXPECT_EQ(reply(R"({"request": "inject", "fault": "crash", "at": {"access": 1000}})").at("id"),
-		  1);
+	EXPECT_EQ(
+		reply(R"({"request": "inject", "fault": "crash", "at": {"access": 1000}})").at("id"),
+		1);
 	EXPECT_EQ(reply(R"({"request": "inject", "fault": "hang_admin"})").at("id"), 2);
 	reg(OAC_REG_ID);
 	json state = reply(R"({"request": "state"})");
@@ -135,14 +139,16 @@ TEST_F(request_test, StateAndLogTellWhatThereIs)
 
 TEST_F(request_test, SensorsAreSetAtOnceOrLater)
 {
-	EXPECT_EQ(reply(R"({"request": "set_sensor", "sensor": "chip_temp", "value": 44000})").at("ok"),
+	EXPECT_EQ(reply(R"({"request": "set_sensor", "sensor": "chip_temp", "value": 44000})")
+			  .at("ok"),
 		  true);
 	start();
 	const auto chip = [&] {
 		return get_log<oac_sensor_value>(OAC_LOG_SENSOR_VALUES).front().value;
 	};
 	EXPECT_EQ(chip(), 44000u) << "set before firmware ran";
-	EXPECT_EQ(reply(R"({"request": "set_sensor", "sensor": "chip_temp", "value": 55000})").at("ok"),
+	EXPECT_EQ(reply(R"({"request": "set_sensor", "sensor": "chip_temp", "value": 55000})")
+			  .at("ok"),
 		  true);
 	EXPECT_EQ(chip(), 55000u);
 	reply(R"({"request": "set_sensor", "sensor": "chip_temp", "value": 60000, "at": {"ms": 5}})");

@@ -28,15 +28,16 @@ void refused(const std::string &yaml, const std::string &because)
 
 TEST(scenario, ItemsBecomeRequests)
 {
-	const auto all = read_scenario("# what goes wrong\n"
-				       "- at: {doorbell: 3}\n"
-				       "  do: {request: inject, fault: hang_command, queue: 0x10, until: flr}\n"
-				       "- card: 2\n"
-				       "  do:\n"
-				       "    request: inject\n"
-				       "    fault: malicious\n"
-				       "    probability: 0.25\n"
-				       "    until: \"never\"\n");
+	const auto all = read_scenario(
+		"# what goes wrong\n"
+		"- at: {doorbell: 3}\n"
+		"  do: {request: inject, fault: hang_command, queue: 0x10, until: flr}\n"
+		"- card: 2\n"
+		"  do:\n"
+		"    request: inject\n"
+		"    fault: malicious\n"
+		"    probability: 0.25\n"
+		"    until: \"never\"\n");
 	ASSERT_EQ(all.size(), 2u);
 	EXPECT_EQ(json::parse(all[0].request), json::parse(R"({"request": "inject",
 		"fault": "hang_command", "queue": 16, "until": "flr", "at": {"doorbell": 3}})"));

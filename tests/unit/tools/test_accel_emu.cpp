@@ -286,7 +286,8 @@ TEST(accel_emu, a_scenario_is_done_or_refused_with_its_line)
 		return std::vector<std::string>{ "--cards", "2", "--scenario", name };
 	};
 	{
-		served two(file("- {card: 1, at: {access: 50}, do: {request: inject, fault: dead}}\n"));
+		served two(file(
+			"- {card: 1, at: {access: 50}, do: {request: inject, fault: dead}}\n"));
 		auto bus = two.connect(1);
 		/* connecting took some of the fifty */
 		EXPECT_EQ(bus.read32(OAC_REG_ID), OAC_ID_MAGIC);
