@@ -20,6 +20,19 @@ struct oac_context *oac_context_get(struct oac_file *file, u32 id)
 	return context;
 }
 
+/* The one with the lowest id on the card from *hw_id on, with its id; NULL: no more. */
+struct oac_context *oac_context_get_next(struct oac_card *card, unsigned long *hw_id)
+{
+	struct oac_context *context;
+
+	xa_lock(&card->context_ids);
+	context = xa_find(&card->context_ids, hw_id, ULONG_MAX, XA_PRESENT);
+	if (context)
+		kref_get(&context->ref);
+	xa_unlock(&card->context_ids);
+	return context;
+}
+
 static void oac_context_free(struct kref *ref)
 {
 	struct oac_context *context = container_of(ref, struct oac_context, ref);
@@ -57,27 +70,28 @@ static void oac_context_unclaim(struct oac_card *card)
 	mutex_unlock(&card->lock);
 }
 
-static int oac_context_create_on_card(struct oac_card *card, u32 group, u32 *hw_id)
+static int oac_context_create_on_card(struct oac_context *context)
 {
+	struct oac_card *card = context->file->card;
 	u32 max_contexts;
-	int id, err;
+	int err;
 
 	err = oac_context_claim(card, &max_contexts);
 	if (err)
 		return err;
-	id = ida_alloc_range(&card->context_ids, 1, max_contexts, GFP_KERNEL);
-	if (id < 0) {
-		err = id;
+	err = xa_alloc(&card->context_ids, &context->hw_id, context, XA_LIMIT(1, max_contexts),
+		       GFP_KERNEL);
+	if (err) {
+		err = err == -EBUSY ? -ENOSPC : err;
 		goto err_unclaim;
 	}
-	err = oac_admin_context_create(card, id, group);
+	err = oac_admin_context_create(card, context->hw_id, context->file->group);
 	if (err)
 		goto err_id;
-	*hw_id = id;
 	return 0;
 
 err_id:
-	ida_free(&card->context_ids, id);
+	xa_erase(&card->context_ids, context->hw_id);
 err_unclaim:
 	oac_context_unclaim(card);
 	return err;
@@ -98,7 +112,7 @@ static struct oac_context *oac_context_new(struct oac_file *file, u32 *limit)
 	err = oac_client_charge(file, OAC_QUOTA_CONTEXTS, limit);
 	if (err)
 		goto err_put;
-	err = oac_context_create_on_card(file->card, file->group, &context->hw_id);
+	err = oac_context_create_on_card(context);
 	if (!err)
 		return context;
 	if (err == -ENOSPC)
@@ -114,6 +128,7 @@ void oac_context_destroy(struct oac_context *context)
 {
 	struct oac_card *card = context->file->card;
 	struct oac_queue *queue, *next;
+	struct rb_root maps;
 
 	mutex_lock(&context->lock);
 	context->dead = true;
@@ -126,10 +141,11 @@ void oac_context_destroy(struct oac_context *context)
 		oac_queue_destroy(queue);
 	}
 	oac_admin_context_destroy(card, context->hw_id);
-	/* The card has let go of the maps, or may not touch memory any more. */
-	oac_map_release_all(context);
+	maps = oac_map_take_all(context);
 	mutex_unlock(&context->lock);
-	ida_free(&card->context_ids, context->hw_id);
+	/* The card has let go of them, or may not touch memory any more. */
+	oac_map_free_all(&maps);
+	xa_erase(&card->context_ids, context->hw_id);
 	oac_context_unclaim(card);
 	oac_client_uncharge(context->file, OAC_QUOTA_CONTEXTS);
 	oac_context_put(context);

@@ -50,6 +50,7 @@ struct oac_fw_image {
 	void *data;
 	dma_addr_t addr;
 	u32 size;
+	u32 timeout_ms;	/* of its boot; 0: the module's */
 };
 
 static int oac_fw_image_alloc(struct oac_card *card, struct oac_fw_image *image, const void *data,
@@ -60,6 +61,7 @@ static int oac_fw_image_alloc(struct oac_card *card, struct oac_fw_image *image,
 	if (size > OAC_FW_IMAGE_SIZE_MAX)
 		return -EFBIG;
 	image->size = size;
+	image->timeout_ms = 0;
 	image->data =
 		dma_alloc_coherent(&card->pdev->dev, size, &image->addr, GFP_KERNEL | __GFP_NOWARN);
 	if (!image->data)
@@ -75,10 +77,15 @@ static void oac_fw_image_free(struct oac_card *card, const struct oac_fw_image *
 
 /* ---- Boot ------------------------------------------------------------------------------------- */
 
-/* Waits for the boot command's end: 0, -EBADMSG with the reason, -ETIME, -EINTR or -ENODEV. */
-static int oac_fw_wait(struct oac_card *card, u32 *fail)
+/*
+ * Waits for the boot command's end: 0, -EBADMSG with the reason, -ETIME, -EINTR or -ENODEV.
+ * timeout_ms: what a caller allows, within what the module does; 0: that.
+ */
+static int oac_fw_wait(struct oac_card *card, u32 timeout_ms, u32 *fail)
 {
-	unsigned long deadline = jiffies + msecs_to_jiffies(READ_ONCE(oac_boot_timeout_ms));
+	u32 most_ms = READ_ONCE(oac_boot_timeout_ms);
+	u32 limit_ms = timeout_ms ? min(timeout_ms, most_ms) : most_ms;
+	unsigned long deadline = jiffies + msecs_to_jiffies(limit_ms);
 	bool late = false;
 	u32 state;
 	int err;
@@ -124,7 +131,7 @@ static int oac_fw_boot_flash(struct oac_card *card, u32 *fail)
 	if (err)
 		return err;
 	oac_hw_boot_flash(card);
-	return oac_fw_wait(card, fail);
+	return oac_fw_wait(card, 0, fail);
 }
 
 static int oac_fw_boot_host(struct oac_card *card, const struct oac_fw_image *image, u32 *fail)
@@ -134,7 +141,7 @@ static int oac_fw_boot_host(struct oac_card *card, const struct oac_fw_image *im
 	if (err)
 		return err;
 	oac_hw_boot_host(card, image->addr, image->size);
-	err = oac_fw_wait(card, fail);
+	err = oac_fw_wait(card, image->timeout_ms, fail);
 	/* Unless the boot came to an end, the card may still be reading. */
 	if (err && err != -EBADMSG && oac_hw_reset(card))
 		oac_card_lose(card, "a boot could not be stopped");
@@ -311,21 +318,22 @@ static int oac_fw_claim(struct oac_card *card)
 	return err;
 }
 
-static int oac_fw_load(struct oac_card *card, const void *data, size_t size, u32 *fail)
+static int oac_fw_load(struct oac_card *card, const void *data, struct drm_oac_firmware_load *args)
 {
 	struct oac_fw_image image;
 	int err;
 
 	/* What can fail without the card does so while the old firmware still runs. */
-	err = oac_fw_image_alloc(card, &image, data, size);
+	err = oac_fw_image_alloc(card, &image, data, args->size);
 	if (err)
 		return err;
+	image.timeout_ms = args->timeout_ms;
 	err = oac_card_is_lost(card) ? -ENODEV : oac_fw_claim(card);
 	if (!err) {
 		oac_hwmon_stop(card);
 		oac_local_stop(card);
 		oac_admin_disable(card);
-		err = oac_fw_finish(card, oac_fw_boot_host(card, &image, fail));
+		err = oac_fw_finish(card, oac_fw_boot_host(card, &image, &args->fail));
 	}
 	oac_fw_image_free(card, &image);
 	return err;
@@ -340,7 +348,7 @@ int oac_ioctl_firmware_load(struct drm_device *drm, void *data, struct drm_file 
 
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
-	if (args->flags || args->pad || !args->size)
+	if (args->flags || !args->size)
 		return -EINVAL;
 	if (args->size > OAC_FW_IMAGE_SIZE_MAX)
 		return -EFBIG;
@@ -352,7 +360,7 @@ int oac_ioctl_firmware_load(struct drm_device *drm, void *data, struct drm_file 
 		return PTR_ERR(image);
 	err = -ENODEV;
 	if (drm_dev_enter(drm, &idx)) {
-		err = oac_fw_load(card, image, args->size, &args->fail);
+		err = oac_fw_load(card, image, args);
 		if (err == -EBUSY)
 			args->holder = oac_fw_holder(card);
 		drm_dev_exit(idx);
