@@ -5,6 +5,7 @@
 // messages themselves are in endpoint_device.cpp and endpoint_dma.cpp.
 #include "endpoint_internal.hpp"
 
+#include <cerrno>
 #include <ctime>
 #include <new>
 
@@ -67,6 +68,13 @@ void endpoint::end_call()
 	windows_.clear();
 	is_dma_refused_ = false;
 	has_left_ = !writes_.empty() || postponed_;
+}
+
+void endpoint::visit(const std::function<void()> &work)
+{
+	const card_call call(*this);
+
+	work();
 }
 
 /* After a step that has left something; true: there is more to do. */
@@ -211,6 +219,14 @@ std::uint64_t endpoint::now_ns()
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return static_cast<std::uint64_t>(now.tv_sec) * 1000000000u +
 	       static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+void endpoint::pause(std::uint64_t ns)
+{
+	timespec left{ static_cast<time_t>(ns / 1000000000u), static_cast<long>(ns % 1000000000u) };
+
+	while (ns && clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) == EINTR)
+		;
 }
 
 } // namespace oac::vfio_user

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -50,6 +51,8 @@ public:
 		const bool has_more = card_->step();
 		return has_left_ ? finish_step(has_more) : has_more;
 	}
+	/* Does something to the card that is none of the client's business, between two steps. */
+	void visit(const std::function<void()> &work);
 	/* The connection broke while the card was working. */
 	bool is_broken() const { return is_broken_; }
 
@@ -60,6 +63,7 @@ public:
 	bool dma_write(std::uint64_t addr, std::span<const std::byte> from) override;
 	void interrupt(unsigned vector) override;
 	std::uint64_t now_ns() override;
+	void pause(std::uint64_t ns) override;
 
 	log &lines() { return log_; }
 	const dma_table &maps() const { return maps_; }
