@@ -57,8 +57,11 @@ struct accel_context {
 	void remove_queue(accel_queue *queue) noexcept;
 	/* Wakes those who wait for timelines of this context. */
 	void kick() const noexcept;
+	/* Throws ESTALE if a reset of the card ended it. Cheap while nothing happened to the card. */
+	void require_live();
 
 	accel_device *device;
+	std::atomic<std::uint32_t> epoch_seen;	/* not lost as of this epoch of the card */
 	std::uint32_t id;
 	accel::child_count child;
 	accel::unique_fd kick_fd;		/* eventfd, never read: see timeline.cpp */

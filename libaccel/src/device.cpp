@@ -67,7 +67,7 @@ std::optional<std::string> fixed_text(const accel::backend &card, accel_string w
 	case ACCEL_STRING_BACKEND:
 		return card.kind();
 	case ACCEL_STRING_STATE:
-		return card.lost().load() ? std::optional<std::string>("lost") : std::nullopt;
+		return card.is_lost() ? std::optional<std::string>("lost") : std::nullopt;
 	default:
 		return std::nullopt;
 	}

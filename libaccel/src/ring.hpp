@@ -166,6 +166,8 @@ public:
 	{
 		return cq_[at & mask_];
 	}
+	/* Of a command not yet reaped. */
+	std::uint32_t tag(std::uint32_t at) const noexcept { return sq_[at & mask_].tag; }
 	/* All before that count may be written anew. */
 	void release(std::uint32_t to) noexcept { head_.store(to, std::memory_order_release); }
 

@@ -40,7 +40,7 @@ public:
 	~watcher();
 	/* Asks all queues of all contexts for their next completion. */
 	void arm();
-	/* Throws ENODEV if a card of one of the contexts is lost. */
+	/* Throws ENODEV if a card of one of the contexts is lost, ESTALE for a lost context. */
 	void look_at_cards() const;
 	void sleep(std::int64_t deadline);
 
@@ -97,6 +97,8 @@ void watcher::watch_queues(watched &one)
 	watch(context.kick_fd.get(), EPOLLIN | EPOLLET);
 	if (const int lost_fd = context.device->backend->lost_fd(); lost_fd >= 0)
 		watch(lost_fd, EPOLLRDHUP | EPOLLET);
+	if (const int change_fd = context.device->backend->change_fd(); change_fd >= 0)
+		watch(change_fd, EPOLLIN | EPOLLET);
 	for (accel_queue *queue : context.queues)
 		watch(queue->card->queue_event_fd(queue->port->queue), EPOLLIN | EPOLLET);
 	one.epoch = context.queues_epoch;
@@ -126,11 +128,8 @@ void watcher::arm()
 void watcher::look_at_cards() const
 {
 	for (const watched &one : contexts_) {
-		accel::backend &card = *one.context->device->backend;
-		card.look();
-		if (card.lost().load())
-			throw failure(ENODEV, accel::card_text(card) +
-						      ": it is lost; close and open it again");
+		one.context->device->backend->look();
+		one.context->require_live();
 	}
 }
 

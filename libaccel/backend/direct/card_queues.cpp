@@ -45,6 +45,7 @@ queue_port card::queue_create(std::uint32_t context, const queue_rings &rings)
 {
 	const std::lock_guard lock(life_mutex_);
 	require_firmware();
+	const context_record in = live(context);
 	auto record = std::make_shared<queue_record>(interrupts_, context);
 	const auto queue = queues_.take();
 	if (!queue)
@@ -52,10 +53,10 @@ queue_port card::queue_create(std::uint32_t context, const queue_rings &rings)
 					      " queues are in use; destroy one");
 	try {
 		const std::uint64_t line = std::uint64_t{ *queue } * sizeof(oac_progress);
-		new (progress_->data() + line) oac_progress{};
+		new (line_of(*queue)) oac_progress{};
 		oac_admin_cmd cmd{};
 		cmd.opcode = OAC_ADMIN_QUEUE_CREATE;
-		cmd.context = context;
+		cmd.context = in.id;
 		oac_admin_queue_create &how = cmd.arg.queue_create;
 		how.sq_va = rings.sq_va;
 		how.cq_va = rings.cq_va;
@@ -67,11 +68,12 @@ queue_port card::queue_create(std::uint32_t context, const queue_rings &rings)
 		how.priority = static_cast<std::uint8_t>(rings.priority);
 		how.weight = static_cast<__le16>(rings.weight);
 		std::byte *page = doorbell_page(*queue, *record, rings.is_driver_submit);
+		record->doorbell = page;
 		{
 			const std::lock_guard table_lock(table_mutex_);
 			table_[*queue] = record;
 		}
-		admin_.run("create a queue", cmd, {}, {});
+		admin_.run("create a queue", cmd, {}, {}, { in.session, 0 });
 		return { *queue, page, true };
 	} catch (...) {
 		const std::lock_guard table_lock(table_mutex_);
@@ -84,16 +86,20 @@ queue_port card::queue_create(std::uint32_t context, const queue_rings &rings)
 void card::queue_destroy(std::uint32_t queue) noexcept
 {
 	const std::lock_guard lock(life_mutex_);
+	const auto record = find(queue);
 	try {
-		oac_admin_cmd cmd{};
-		cmd.opcode = OAC_ADMIN_QUEUE_DESTROY;
-		cmd.arg.queue_destroy.queue_id = static_cast<std::uint16_t>(queue);
-		admin_.run("destroy a queue", cmd, {}, {});
+		if (record && record->lost == OAC_LOST_NO) {
+			oac_admin_cmd cmd{};
+			cmd.opcode = OAC_ADMIN_QUEUE_DESTROY;
+			cmd.arg.queue_destroy.queue_id = static_cast<std::uint16_t>(queue);
+			admin_.run("destroy a queue", cmd, {}, {});
+		}
 		add_ended(queue);
 		queues_.give(queue);
 	} catch (const std::exception &) {
-		/* Lost, and with it the queue. If the card only refused, the id stays in use. */
-		if (bus_->is_dead())
+		/* Lost, or about to be, and with it the queue. If the card only refused, the id
+		 * stays in use. */
+		if (bus_->is_dead() || !admin_.is_enabled())
 			queues_.give(queue);
 	}
 	const std::lock_guard table_lock(table_mutex_);
@@ -104,6 +110,8 @@ int card::queue_ring(std::uint32_t queue, unsigned offset, std::uint64_t value,
 		     unsigned width) noexcept
 {
 	const std::uint64_t page = std::uint64_t{ queue } * OAC_DB_PAGE_SIZE;
+	if (const auto record = find(queue); !record || record->lost.load() != OAC_LOST_NO)
+		return bus_->is_dead() ? -ENODEV : -ESTALE;
 	if (is_shared_) {
 		std::byte *const stored = bus_->doorbells().data() + page;
 		/* The library may have stored it in a page of its own (driver's submission): the card
@@ -135,14 +143,29 @@ int card::queue_event_fd(std::uint32_t queue)
 	return record->line.event_fd;
 }
 
+std::map<std::uint32_t, std::shared_ptr<card::queue_record>> card::queues()
+{
+	const std::lock_guard lock(table_mutex_);
+	return table_;
+}
+
+oac_progress *card::line_of(std::uint32_t queue) const noexcept
+{
+	return reinterpret_cast<oac_progress *>(progress_->data() +
+						std::size_t{ queue } * sizeof(oac_progress));
+}
+
 /* The card writes the counts last, in one store: the acquire orders the rest of the line. */
 queue_progress card::read_progress(std::uint32_t queue) const noexcept
 {
-	auto *line = reinterpret_cast<oac_progress *>(progress_->data() +
-						      std::size_t{ queue } * sizeof(oac_progress));
+	oac_progress *const line = line_of(queue);
+	static_assert(offsetof(oac_progress, sq_head) == 0 && offsetof(oac_progress, completed) == 4);
+	const std::uint64_t counts =
+		std::atomic_ref(*reinterpret_cast<std::uint64_t *>(line))
+			.load(std::memory_order_acquire);
 	queue_progress progress;
-	progress.completed =
-		std::atomic_ref<__le32>(line->completed).load(std::memory_order_acquire);
+	progress.taken = static_cast<std::uint32_t>(counts);
+	progress.completed = static_cast<std::uint32_t>(counts >> 32);
 	progress.state = std::atomic_ref<__le32>(line->state).load(std::memory_order_relaxed);
 	progress.status = std::atomic_ref<__le32>(line->status).load(std::memory_order_relaxed);
 	progress.fault_addr =
@@ -222,6 +245,13 @@ int card::queue_wait(std::uint32_t queue, std::uint32_t seen, std::int64_t deadl
 	const auto record = find(queue);
 	if (!record)
 		return -EINVAL;
+	const auto is_lost = [&] { return record->lost.load() != OAC_LOST_NO; };
+	const auto give_last = [&] {
+		*progress = record->last;
+		return bus_->is_dead() ? -ENODEV : -ESTALE;
+	};
+	if (is_lost())
+		return give_last();
 	*progress = read_progress(queue);
 	const auto is_news = [&] {
 		return progress->completed != seen || progress->state != OAC_QUEUE_RUNNING;
@@ -233,6 +263,8 @@ int card::queue_wait(std::uint32_t queue, std::uint32_t seen, std::int64_t deadl
 	}
 	if (bus_->is_dead())
 		return -ENODEV;
+	if (is_lost())
+		return give_last();
 	return has_event || is_news() ? 0 : -ETIMEDOUT;
 }
 
