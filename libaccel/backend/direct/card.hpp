@@ -111,6 +111,7 @@ private:
 		std::uint32_t id = 0;
 		std::uint32_t session = 0;
 		std::uint32_t lost = OAC_LOST_NO;
+		bool is_orphan = false;	/* as a queue's */
 	};
 	/* What is wrong, and who is to blame. */
 	struct trouble {
@@ -175,6 +176,9 @@ private:
 	void stop_firmware(const char *why);
 	void lose_queues(const std::function<std::uint32_t(const queue_record &)> &lost) noexcept;
 	void lose_context(std::uint32_t context, std::uint32_t how) noexcept;
+	void bury_orphans() noexcept;
+	void bury_queue(std::uint32_t queue) noexcept;
+	void bury_context(std::uint32_t context) noexcept;
 	void lose_all(const std::set<std::uint32_t> &guilty) noexcept;
 	void tell_change() noexcept;
 
@@ -197,6 +201,7 @@ private:
 	unique_fd change_event_;	/* written when the epoch moves, never read */
 	std::atomic<bool> is_running_{ false };	/* changed under life_mutex_ */
 	std::atomic<std::uint32_t> admin_cause_{ OAC_CAUSE_NONE }; /* why a session ended */
+	std::atomic<bool> has_orphans_{ false };
 
 	std::timed_mutex work_mutex_;	/* one of recovery, reset, firmware load, or a look; guards: */
 	image_bytes image_;			/* that ran last; nothing: the one in flash */

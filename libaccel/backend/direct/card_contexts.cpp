@@ -59,7 +59,7 @@ void card::context_destroy(std::uint32_t context) noexcept
 {
 	const std::lock_guard lock(life_mutex_);
 	forget_usage(context);
-	const auto record = [&] {
+	auto record = [&] {
 		const std::lock_guard table_lock(table_mutex_);
 		return context_table_.extract(context);
 	}();
@@ -71,9 +71,14 @@ void card::context_destroy(std::uint32_t context) noexcept
 			   { record.mapped().session, 0 });
 		contexts_.give(id);
 	} catch (const std::exception &) {
-		/* Lost, and with it the context. If the card only refused, the id stays in use. */
-		if (bus_->is_dead() || !admin_.is_enabled())
+		/* Lost, and with it the context. If the card only refused, a queue of it hangs. */
+		if (bus_->is_dead() || !admin_.is_enabled()) {
 			contexts_.give(id);
+			return;
+		}
+		record.mapped().is_orphan = has_orphans_ = true;
+		const std::lock_guard table_lock(table_mutex_);
+		context_table_.insert(std::move(record));
 	}
 }
 

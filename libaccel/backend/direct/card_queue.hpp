@@ -34,6 +34,8 @@ struct card::queue_record {
 	/* OAC_LOST_*: once it is lost, last is what the card said last, and never changes. */
 	std::atomic<std::uint32_t> lost{ OAC_LOST_NO };
 	queue_progress last;
+	/* Its owner destroyed it, but the card does not let go: for the watch to end. */
+	std::atomic<bool> is_orphan{ false };
 
 	/* The watch's own. */
 	std::array<std::uint64_t, 7> words{};	/* of the progress line, as of the last move */

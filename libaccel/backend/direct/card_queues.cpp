@@ -97,10 +97,13 @@ void card::queue_destroy(std::uint32_t queue) noexcept
 		add_ended(queue);
 		queues_.give(queue);
 	} catch (const std::exception &) {
-		/* Lost, or about to be, and with it the queue. If the card only refused, the id
-		 * stays in use. */
-		if (bus_->is_dead() || !admin_.is_enabled())
-			queues_.give(queue);
+		/* Lost, or about to be, and with it the queue. If the card only refused, it hangs. */
+		if (!bus_->is_dead() && admin_.is_enabled() && record) {
+			record->is_orphan = has_orphans_ = true;
+			watch_->wake();
+			return;
+		}
+		queues_.give(queue);
 	}
 	const std::lock_guard table_lock(table_mutex_);
 	table_.erase(queue);

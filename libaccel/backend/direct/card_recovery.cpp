@@ -177,6 +177,76 @@ std::uint32_t card::ease(std::uint32_t queue, std::uint32_t cause)
 	return OAC_RUNG_WEDGED;
 }
 
+/* What the card has let go of by now, and nobody owns any more. */
+void card::bury_orphans() noexcept
+{
+	bool is_left = false;
+	std::vector<std::uint32_t> contexts;
+	for (const auto &[queue, record] : queues()) {
+		if (record->is_orphan)
+			bury_queue(queue);
+	}
+	{
+		const std::lock_guard lock(table_mutex_);
+		for (const auto &[context, record] : context_table_) {
+			if (record.is_orphan)
+				contexts.push_back(context);
+		}
+	}
+	for (const std::uint32_t context : contexts)
+		bury_context(context);
+	const std::lock_guard lock(table_mutex_);
+	for (const auto &[queue, record] : table_)
+		is_left = is_left || record->is_orphan;
+	for (const auto &[context, record] : context_table_)
+		is_left = is_left || record.is_orphan;
+	has_orphans_ = is_left;
+}
+
+void card::bury_queue(std::uint32_t queue) noexcept
+{
+	const std::lock_guard lock(life_mutex_);
+	const auto record = find(queue);
+	try {
+		if (record->lost == OAC_LOST_NO) {
+			oac_admin_cmd cmd{};
+			cmd.opcode = OAC_ADMIN_QUEUE_DESTROY;
+			cmd.arg.queue_destroy.queue_id = static_cast<std::uint16_t>(queue);
+			admin_.run("take a queue", cmd, {}, {}, { 0, EASE_TIMEOUT_NS });
+		}
+	} catch (const std::exception &) {
+		return;	/* not yet */
+	}
+	add_ended(queue);
+	queues_.give(queue);
+	const std::lock_guard table_lock(table_mutex_);
+	table_.erase(queue);
+}
+
+void card::bury_context(std::uint32_t context) noexcept
+{
+	const std::lock_guard lock(life_mutex_);
+	context_record record;
+	{
+		const std::lock_guard table_lock(table_mutex_);
+		record = context_table_[context];
+	}
+	try {
+		if (record.lost == OAC_LOST_NO) {
+			oac_admin_cmd cmd{};
+			cmd.opcode = OAC_ADMIN_CONTEXT_DESTROY;
+			cmd.context = record.id;
+			admin_.run("take a context", cmd, {}, {},
+				   { record.session, EASE_TIMEOUT_NS });
+			contexts_.give(record.id);
+		}
+	} catch (const std::exception &) {
+		return;	/* not yet */
+	}
+	const std::lock_guard table_lock(table_mutex_);
+	context_table_.erase(context);
+}
+
 /* true: another firmware runs, or the same one anew. */
 bool card::restart_by(std::uint32_t rung, const trouble &what, std::int64_t deadline)
 {

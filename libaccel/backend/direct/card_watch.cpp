@@ -87,6 +87,8 @@ void card::check_up(std::int64_t now)
 		take_events();
 	else
 		recover_from(found, OAC_RUNG_SOFT_RESET, false, INT64_MAX);
+	if (has_orphans_)
+		bury_orphans();
 }
 
 card::trouble card::find_trouble(std::int64_t now)
@@ -151,7 +153,9 @@ void card::look_at_queues(std::int64_t now, trouble &found)
 		const bool is_waiting =
 			std::atomic_ref(const_cast<__le32 &>(line->waiting))
 				.load(std::memory_order_relaxed) != 0;
-		if (!may_hang || !is_busy || is_waiting || now - record->moved_ns < hang_ns_)
+		/* Whose owner is gone has no time left. */
+		const std::int64_t patience = record->is_orphan ? 0 : hang_ns_;
+		if (!may_hang || !is_busy || is_waiting || now - record->moved_ns < patience)
 			continue;
 		found.cause = OAC_CAUSE_HANG;
 		found.queues.push_back(queue);
