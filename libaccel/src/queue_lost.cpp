@@ -78,7 +78,7 @@ int reap_missing(accel_queue &queue, std::uint32_t taken, accel_completion *to,
 			i < given && is_begun ? OAC_ST_UNKNOWN : OAC_ST_NOT_RUN;
 		to[i] = { ring.tag(head + i), accel::status_result(status), status, 0, 0 };
 	}
-	ring.release(head + count);
+	ring.skip(head + count);
 	return static_cast<int>(count);
 }
 
