@@ -94,7 +94,13 @@ void check_options(const accel_queue_options &options)
 int create_queue(accel_context &context, const accel_queue_options &options, accel_queue **queue)
 {
 	check_options(options);
+	context.require_live();
 	const auto info = context.device->backend->info();
+	if (info.max_depth_log2 == 0)
+		throw failure(EHOSTDOWN, accel::card_text(*context.device->backend) +
+						 ": its firmware is not running; wait with "
+						 "accel_device_recover(), or load one with 'accelctl "
+						 "fw load'");
 	const unsigned depth = options.depth ? options.depth : DEFAULT_DEPTH;
 	const unsigned max = 1u << info.max_depth_log2;
 	if (!std::has_single_bit(depth) || depth < 2 || depth > max)

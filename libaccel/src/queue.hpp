@@ -54,6 +54,8 @@ struct accel_queue final : accel::fork_member {
 	 * else one that waits for a timeline and must not spoil the request of another.
 	 */
 	int arm(std::uint32_t seen, const void *who);
+	/* Repeats the last doorbell, should it have got lost on the way: the same count, no harm. */
+	void ring_again() noexcept;
 	/* Whether that was asked for already. */
 	bool has_asked(std::uint32_t seen);
 	/* For a timeline's waiter: at the next completion from now. */

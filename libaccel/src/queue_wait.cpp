@@ -26,6 +26,8 @@ namespace
 constexpr std::int64_t SPIN_MIN_NS = 1'000;
 constexpr std::int64_t SPIN_MAX_NS = 20'000;
 constexpr unsigned LOOKS_PER_CLOCK = 32;
+/* Nothing came for so long: the doorbell is rung again. */
+constexpr std::int64_t PATIENCE_NS = accel::NS_PER_S;
 /* How long a card in state ERROR may take to abort what it was given meanwhile. */
 constexpr std::int64_t ABORT_GRACE_NS = 500 * accel::NS_PER_MS;
 
@@ -99,7 +101,13 @@ int sleep(accel_queue &queue, std::int64_t deadline)
 {
 	const std::uint32_t seen = queue.ring.head();
 	accel::queue_progress progress;
-	const int result = queue.card->queue_wait(queue.port->queue, seen, deadline, &progress);
+	const std::int64_t until =
+		deadline == 0 ? 0 : std::min(deadline, accel::now_ns() + PATIENCE_NS);
+	int result = queue.card->queue_wait(queue.port->queue, seen, until, &progress);
+	if (result == -ETIMEDOUT && until != deadline) {
+		queue.ring_again();
+		result = 0;
+	}
 	if (result == -ENODEV || result == -EHOSTDOWN)
 		return result;
 	if (result == -ESTALE)
@@ -225,6 +233,18 @@ int accel_queue::arm(std::uint32_t seen, const void *who)
 	arm_by = who;
 	is_armed = true;
 	return ring.ring_arm(word) ? card->arm(port->queue, word) : 0;
+}
+
+void accel_queue::ring_again() noexcept
+{
+	const accel::no_cancel whole;
+	if (submit_lock.is_used() && !submit_lock.try_lock())
+		submit_lock.lock_contended();
+	const std::uint32_t count = ring.rung();
+	if (ring.is_waiting() && !has_news() && ring.ring_doorbell(count))
+		card->ring(port->queue, count);
+	if (submit_lock.is_used())
+		submit_lock.unlock(0);
 }
 
 bool accel_queue::has_asked(std::uint32_t seen)

@@ -146,7 +146,8 @@ private:
 	int sleeper_of(queue_record &record) noexcept;
 	bool wait_for_event(queue_record &record, std::int64_t deadline) noexcept;
 	bool poll_for_event(int event_fd, std::int64_t deadline) noexcept;
-	std::uint64_t read_log(std::uint32_t page, std::uint64_t start, std::span<std::byte> to);
+	std::uint64_t read_log(std::uint32_t page, std::uint64_t start, std::span<std::byte> to,
+			       std::int64_t timeout_ns = 0);
 
 	/* The watch: card_watch.cpp. */
 	std::int64_t look_after() noexcept;

@@ -31,7 +31,7 @@ namespace
 /* Of an admin command that is to help; a card that works answers in microseconds. */
 constexpr std::int64_t EASE_TIMEOUT_NS = 100 * NS_PER_MS;
 constexpr std::int64_t ABORT_TIMEOUT_NS = 10 * NS_PER_MS;
-constexpr std::int64_t RESET_TIMEOUT_NS = NS_PER_S;
+constexpr std::int64_t RESET_TIMEOUT_NS = 200 * NS_PER_MS;
 constexpr std::int64_t BOOT_TIMEOUT_NS = 10 * NS_PER_S;
 
 std::int64_t sooner(std::int64_t deadline, std::int64_t timeout_ns)
@@ -155,6 +155,8 @@ std::uint32_t card::ease(std::uint32_t queue, std::uint32_t cause)
 	    }))
 		return OAC_RUNG_ABORT;
 	static_assert(sizeof(cmd.arg.queue_abort) == sizeof(cmd.arg.queue_destroy));
+	/* From here on its owner may not come in between and destroy what we take. */
+	const std::lock_guard lock(life_mutex_);
 	if (try_rung(OAC_RUNG_QUEUE, cause, [&] {
 		    run("take a queue", OAC_ADMIN_QUEUE_DESTROY);
 		    lose_queues([&](const queue_record &one) {
@@ -169,7 +171,6 @@ std::uint32_t card::ease(std::uint32_t queue, std::uint32_t cause)
 		    cmd.context = in.id;
 		    run("take a context", OAC_ADMIN_CONTEXT_DESTROY);
 		    lose_context(record->context, OAC_LOST_GUILTY);
-		    const std::lock_guard lock(life_mutex_);
 		    contexts_.give(in.id);
 		    return true;
 	    }))

@@ -213,7 +213,7 @@ void card::take_events()
 	while (count == found.size()) {
 		count = std::min<std::uint64_t>(
 			read_log(OAC_LOG_EVENTS, next_event_,
-				 std::as_writable_bytes(std::span(found))),
+				 std::as_writable_bytes(std::span(found)), hang_ns_),
 			found.size());
 		for (std::uint64_t i = 0; i < count; i++) {
 			/* A card that counts backwards would keep us here for ever. */
