@@ -53,6 +53,8 @@ void add_all(CLI::App &app, session &s)
 	add_self_test(app, s);
 	add_copy_test(app, s);
 	add_fw(app, s);
+	add_debug(app, s);
+	add_emu(app, s);
 	add_completion(app, s);
 	add_man(app, s);
 	add_version(app, s);

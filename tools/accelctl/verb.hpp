@@ -57,6 +57,8 @@ void add_reset(CLI::App &app, session &s);
 void add_recover(CLI::App &app, session &s);
 void add_self_test(CLI::App &app, session &s);
 void add_copy_test(CLI::App &app, session &s);
+void add_debug(CLI::App &app, session &s);
+void add_emu(CLI::App &app, session &s);
 void add_fw(CLI::App &app, session &s);
 void add_fw_load(CLI::App &fw, session &s);
 void add_fw_files(CLI::App &fw, session &s);

