@@ -116,8 +116,8 @@ void accel_context::require_live()
 	if (epoch == epoch_seen.load(std::memory_order_relaxed))
 		return;
 	if (card.is_lost())
-		throw failure(ENODEV, accel::card_text(card) +
-					      ": it is lost; close and open it again");
+		throw failure(ENODEV,
+			      accel::card_text(card) + ": it is lost; close and open it again");
 	if (card.context_lost(id) != OAC_LOST_NO)
 		throw failure(ESTALE, accel::card_text(card) + ": " + accel::STALE_TEXT);
 	epoch_seen.store(epoch, std::memory_order_relaxed);

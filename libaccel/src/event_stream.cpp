@@ -42,11 +42,12 @@ int take(accel_event_stream &stream, accel_event *events, int max)
 	const std::size_t room = std::min<std::size_t>(found.size(), static_cast<std::size_t>(max));
 	const int count = stream.source->read(std::span(found).first(room));
 	if (count < 0)
-		throw failure(-count, accel::card_text(*stream.device->backend) +
-					      (count == -ENODEV ?
-						       ": it is gone, and all of its events are read" :
-						       ": its events cannot be read; open the stream "
-						       "anew"));
+		throw failure(-count,
+			      accel::card_text(*stream.device->backend) +
+				      (count == -ENODEV ?
+					       ": it is gone, and all of its events are read" :
+					       ": its events cannot be read; open the stream "
+					       "anew"));
 	std::transform(found.begin(), found.begin() + count, events, accel::event_of);
 	return count;
 }

@@ -151,7 +151,7 @@ int accel_device_health(accel_device *device, struct accel_health *health)
 		accel::require(device, "device");
 		accel::require(health, "health");
 		const accel::health_reading now = device->backend->health();
-		*health = { now.state,	  now.reason,	now.action,	 now.generation,
+		*health = { now.state,	  now.reason,	now.action,  now.generation,
 			    now.since_ns, now.argument, now.is_held, now.rungs_allowed };
 		return 0;
 	});
@@ -167,8 +167,7 @@ int accel_device_rung(accel_device *device, enum accel_rung rung,
 			throw failure(EINVAL, "accel_device_rung: there is no such rung; pass "
 					      "ACCEL_RUNG_*");
 		const accel::rung_reading one = device->backend->rungs()[rung];
-		*history = { one.tried,	     one.helped,     one.last_ns,
-			     one.longest_ns, one.last_cause, 0 };
+		*history = { one.tried, one.helped, one.last_ns, one.longest_ns, one.last_cause, 0 };
 		return 0;
 	});
 }
@@ -189,9 +188,8 @@ int accel_device_reset(accel_device *device, enum accel_rung rung, int64_t timeo
 		accel::require(device, "device");
 		check_timeout(timeout, "accel_device_reset");
 		if (rung < ACCEL_RUNG_SOFT_RESET || rung > ACCEL_RUNG_FIRMWARE)
-			throw failure(EINVAL,
-				      "accel_device_reset: only ACCEL_RUNG_SOFT_RESET to "
-				      "ACCEL_RUNG_FIRMWARE can be asked for");
+			throw failure(EINVAL, "accel_device_reset: only ACCEL_RUNG_SOFT_RESET to "
+					      "ACCEL_RUNG_FIRMWARE can be asked for");
 		if (timeout == 0)
 			throw failure(ETIMEDOUT, "accel_device_reset: no card resets in no time; "
 						 "nothing was changed, allow some seconds");

@@ -97,10 +97,11 @@ int create_queue(accel_context &context, const accel_queue_options &options, acc
 	context.require_live();
 	const auto info = context.device->backend->info();
 	if (info.max_depth_log2 == 0)
-		throw failure(EHOSTDOWN, accel::card_text(*context.device->backend) +
-						 ": its firmware is not running; wait with "
-						 "accel_device_recover(), or load one with 'accelctl "
-						 "fw load'");
+		throw failure(EHOSTDOWN,
+			      accel::card_text(*context.device->backend) +
+				      ": its firmware is not running; wait with "
+				      "accel_device_recover(), or load one with 'accelctl "
+				      "fw load'");
 	const unsigned depth = options.depth ? options.depth : DEFAULT_DEPTH;
 	const unsigned max = 1u << info.max_depth_log2;
 	if (!std::has_single_bit(depth) || depth < 2 || depth > max)
@@ -127,8 +128,9 @@ accel_queue::accel_queue(accel_context &in, const accel::queue_rings &how, bool 
 	  port(*in.device->backend, in.id, rings_at(memory.address(), how)),
 	  ring(memory.host(), memory.address(), 1u << how.depth_log2,
 	       static_cast<std::byte *>(port->doorbell), port->shared),
-	  submit_lock(!is_one_thread), reap_lock(!is_one_thread), epoch(in.device->backend->epoch()),
-	  epoch_seen(in.epoch_seen.load()), context(&in), card(in.device->backend.get()), spin_ns(SPIN_FIRST_NS)
+	  submit_lock(!is_one_thread), reap_lock(!is_one_thread),
+	  epoch(in.device->backend->epoch()), epoch_seen(in.epoch_seen.load()), context(&in),
+	  card(in.device->backend.get()), spin_ns(SPIN_FIRST_NS)
 {
 }
 
@@ -312,8 +314,8 @@ int lost_text(const char *text)
 }
 
 /* Nothing to take, or nothing that can be believed. */
-[[gnu::noinline]] int nothing_to_reap(accel_queue *queue, std::uint32_t ready,
-				      accel_completion *to, std::uint32_t max)
+[[gnu::noinline]] int nothing_to_reap(accel_queue *queue, std::uint32_t ready, accel_completion *to,
+				      std::uint32_t max)
 {
 	const bool is_empty = ready == 0 && !queue->is_broken;
 	if (is_empty && ++queue->empty_reaps % REAPS_PER_LOOK == 0) {

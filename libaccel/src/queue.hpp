@@ -73,8 +73,8 @@ struct accel_queue final : accel::fork_member {
 	void see(std::uint32_t now) noexcept
 	{
 		std::uint32_t before = epoch_seen.load(std::memory_order_relaxed);
-		while (before != NEVER && !epoch_seen.compare_exchange_weak(
-						  before, now, std::memory_order_relaxed)) {}
+		while (before != NEVER &&
+		       !epoch_seen.compare_exchange_weak(before, now, std::memory_order_relaxed)) {}
 	}
 	/* From now on there are always news. */
 	void mark_lost() noexcept { epoch_seen.store(NEVER, std::memory_order_relaxed); }

@@ -74,8 +74,8 @@ int reap_missing(accel_queue &queue, std::uint32_t taken, accel_completion *to,
 	for (std::uint32_t i = 0; i < count; i++) {
 		const bool is_begun = queue.is_broken ||
 				      static_cast<std::int32_t>(taken - (head + i)) > 0;
-		const std::uint16_t status =
-			i < given && is_begun ? OAC_ST_UNKNOWN : OAC_ST_NOT_RUN;
+		const std::uint16_t status = i < given && is_begun ? OAC_ST_UNKNOWN :
+								     OAC_ST_NOT_RUN;
 		to[i] = { ring.tag(head + i), accel::status_result(status), status, 0, 0 };
 	}
 	ring.skip(head + count);

@@ -26,7 +26,8 @@ class fault_test : public api::card_test
 protected:
 	/// A program on the card: a context with a queue.
 	struct program {
-		explicit program(const accel::device &on) : context(on), memory(on, context, 65536), queue(context, 16u)
+		explicit program(const accel::device &on)
+			: context(on), memory(on, context, 65536), queue(context, 16u)
 		{
 		}
 		accel::context context;
@@ -41,7 +42,8 @@ protected:
 			return;
 		control_.emplace(string(ACCEL_STRING_NAME));
 		if (!control_->is_there())
-			GTEST_SKIP() << "faults can be put into emulated cards in this process only";
+			GTEST_SKIP()
+				<< "faults can be put into emulated cards in this process only";
 		guilty_.emplace(device());
 		innocent_.emplace(device());
 		stream_.emplace(device().watch_events());
@@ -104,7 +106,8 @@ protected:
 				auto word = fresh.memory.take<std::uint64_t>(1);
 				accel::completion done{};
 				if (fresh.queue.try_fill(word.address, 8, std::uint64_t{ 3 }, 5) ||
-				    fresh.queue.submit() || fresh.queue.wait({ &done, 1 }, 10s) != 1)
+				    fresh.queue.submit() ||
+				    fresh.queue.wait({ &done, 1 }, 10s) != 1)
 					continue;
 				if (done.result == 0 && word.host[0] == 3)
 					return;
@@ -267,7 +270,8 @@ TEST_F(fault_test, a_dead_card_is_lost_and_told)
 TEST_F(fault_test, a_lost_doorbell_is_rung_again)
 {
 	control_->inject(R"("fault":"lost_doorbell")");
-	EXPECT_DONE(api::run(guilty_->queue, [&](auto tag) { return guilty_->queue.try_nop(tag); }));
+	EXPECT_DONE(
+		api::run(guilty_->queue, [&](auto tag) { return guilty_->queue.try_nop(tag); }));
 	EXPECT_EQ(guilty_->context.lost(), ACCEL_LOST_NO);
 }
 
@@ -329,7 +333,8 @@ TEST_F(fault_test, one_hung_card_disturbs_nobody)
 				static_cast<void>(one->read_telemetry());
 			longest = std::max(longest, ms_since(start));
 		}
-		EXPECT_DONE(api::run(there.queue, [&](auto tag) { return there.queue.try_nop(tag); }));
+		EXPECT_DONE(
+			api::run(there.queue, [&](auto tag) { return there.queue.try_nop(tag); }));
 		usleep(1000);
 	}
 	std::printf("health, events and telemetry took at most %.2f ms\n", longest);

@@ -38,7 +38,6 @@ protected:
 		ASSERT_EQ(in.try_wait(gate, 1, tag), 0);
 		ASSERT_EQ(in.submit(), 0);
 	}
-
 };
 
 TEST_F(recovery_test, each_command_gets_its_completion)
@@ -182,7 +181,8 @@ TEST_F(recovery_test, unmap_after_a_reset_frees_the_buffer)
 	EXPECT_EQ(buffer.close(), -EBUSY);
 	reset();
 	EXPECT_EQ(accel_buffer_unmap(context().get(), address), -ESTALE);
-	EXPECT_EQ(accel_buffer_unmap(context().get(), address), -ENOENT) << "it is gone all the same";
+	EXPECT_EQ(accel_buffer_unmap(context().get(), address), -ENOENT)
+		<< "it is gone all the same";
 	EXPECT_EQ(buffer.close(), 0);
 }
 
@@ -220,7 +220,8 @@ TEST_F(recovery_test, who_waits_is_woken)
 	EXPECT_EQ(watches.get(), -ESTALE);
 	EXPECT_EQ(polls.get(), 1);
 	EXPECT_EQ(idle.wait(1, 30s), -ESTALE) << "begun afterwards";
-	EXPECT_LT(std::chrono::steady_clock::now() - start, 20s) << "by the reset, not by deadlines";
+	EXPECT_LT(std::chrono::steady_clock::now() - start, 20s)
+		<< "by the reset, not by deadlines";
 	EXPECT_EQ(idle.signal(1), 0);
 	EXPECT_EQ(idle.wait(1, 0s), 0) << "its value is in host memory";
 }
@@ -246,8 +247,8 @@ TEST_F(recovery_test, a_stage_ends)
 
 TEST_F(recovery_test, every_rung_brings_it_back_and_is_counted)
 {
-	for (const accel::rung by : { ACCEL_RUNG_SOFT_RESET, ACCEL_RUNG_FLR, ACCEL_RUNG_BUS_RESET,
-				      ACCEL_RUNG_FIRMWARE }) {
+	for (const accel::rung by :
+	     { ACCEL_RUNG_SOFT_RESET, ACCEL_RUNG_FLR, ACCEL_RUNG_BUS_RESET, ACCEL_RUNG_FIRMWARE }) {
 		SCOPED_TRACE(accel_rung_name(by));
 		const auto before = device().history(by);
 		accel::event_stream stream = device().watch_events();

@@ -34,7 +34,8 @@ std::string text_of(const __u8 (&bytes)[Size])
 {
 	std::string text(reinterpret_cast<const char *>(bytes),
 			 strnlen(reinterpret_cast<const char *>(bytes), Size));
-	std::ranges::replace_if(text, [](char c) { return c < ' ' || c > '~'; }, '?');
+	std::ranges::replace_if(
+		text, [](char c) { return c < ' ' || c > '~'; }, '?');
 	return text;
 }
 
@@ -165,16 +166,16 @@ tree elements_of(const section &from)
 {
 	tree out = tree::array();
 	for (std::uint32_t i = 0; i < from.head.count; i++)
-		out.push_back(json_of(element_at<Element>(
-			from.bytes.subspan(std::size_t{ i } * from.head.stride), from.head.stride)));
+		out.push_back(json_of(
+			element_at<Element>(from.bytes.subspan(std::size_t{ i } * from.head.stride),
+					    from.head.stride)));
 	return out;
 }
 
 void put_section(tree &out, const section &from, std::string name, tree elements)
 {
-	std::ranges::transform(name, name.begin(), [](unsigned char c) {
-		return static_cast<char>(std::tolower(c));
-	});
+	std::ranges::transform(name, name.begin(),
+			       [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
 	if (from.head.error)
 		set_absent(out, name, std::strerror(static_cast<int>(from.head.error)));
 	else

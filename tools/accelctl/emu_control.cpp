@@ -103,9 +103,10 @@ std::string control_path_of(const std::string &card)
 	constexpr std::string_view prefix = "socket:", ending = ".sock";
 
 	if (!card.starts_with(prefix) || !card.ends_with(ending))
-		throw failure(exit_code::skipped, card,
-			      "only cards that accel-emu serves have a control socket",
-			      "name one as socket:DIR/cardN.sock, or its control socket by --control");
+		throw failure(
+			exit_code::skipped, card,
+			"only cards that accel-emu serves have a control socket",
+			"name one as socket:DIR/cardN.sock, or its control socket by --control");
 	const std::string path = card.substr(prefix.size());
 	return path.substr(0, path.size() - ending.size()) + ".ctl";
 }

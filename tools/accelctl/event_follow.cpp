@@ -64,8 +64,8 @@ bool take(const source &of, unsigned &left, const follow_options &how)
 {
 	std::array<accel_event, 64> events;
 	const unsigned room = how.max ? std::min<unsigned>(left, events.size()) : events.size();
-	const int count = accel_event_stream_read(of.stream.get(), events.data(),
-						  static_cast<int>(room), 0);
+	const int count =
+		accel_event_stream_read(of.stream.get(), events.data(), static_cast<int>(room), 0);
 	if (count == -ETIMEDOUT)
 		return true;
 	if (count == -ENODEV)

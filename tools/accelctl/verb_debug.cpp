@@ -31,12 +31,12 @@ void add_debug(CLI::App &app, session &s)
 			return out;
 		});
 	};
-	CLI::App *const verb =
-		add_verb(app, s,
-			 { "debug", "Show the dump that a card's first failure left, without any card",
-			   "debug /sys/class/devcoredump/devcd1/data\n"
-			   "debug saved.dump -o json" },
-			 run);
+	CLI::App *const verb = add_verb(
+		app, s,
+		{ "debug", "Show the dump that a card's first failure left, without any card",
+		  "debug /sys/class/devcoredump/devcd1/data\n"
+		  "debug saved.dump -o json" },
+		run);
 	verb->add_option("file", *file, "The dump")->required()->type_name("FILE");
 }
 

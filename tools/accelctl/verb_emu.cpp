@@ -98,12 +98,12 @@ void add_inject(CLI::App &emu, session &s)
 			put_argument(request, word);
 		return ask_all(s, *wanted, "emu-inject", request);
 	};
-	CLI::App *const verb =
-		add_one(emu, s, wanted,
-			{ "inject", "Put a fault into emulated cards, at once or when something happens",
-			  "emu inject hang_command until=soft_reset -d socket:/run/oac/card0.sock\n"
-			  "emu inject crash at.command=100 --control /run/oac/card0.ctl" },
-			run);
+	CLI::App *const verb = add_one(
+		emu, s, wanted,
+		{ "inject", "Put a fault into emulated cards, at once or when something happens",
+		  "emu inject hang_command until=soft_reset -d socket:/run/oac/card0.sock\n"
+		  "emu inject crash at.command=100 --control /run/oac/card0.ctl" },
+		run);
 	verb->add_option("fault", wanted->fault, "Its name, of those that emu list shows")
 		->required()
 		->type_name("FAULT");

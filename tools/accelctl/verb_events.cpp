@@ -69,15 +69,15 @@ void fill_row(card &of, tree &row, const choice &wanted)
 		return;
 	}
 	std::vector<accel_event> events(max);
-	const int count = accel_events_read(of.device(), wanted.from, events.data(),
-					    static_cast<int>(max));
+	const int count =
+		accel_events_read(of.device(), wanted.from, events.data(), static_cast<int>(max));
 
 	if (count < 0)
 		throw library_failure(count, of.name());
 	events.resize(static_cast<std::size_t>(count));
-	row["lost"] = events.empty() ? 0 :
-				       events.front().sequence -
-					       std::max<std::uint64_t>(wanted.from, 1);
+	row["lost"] = events.empty() ?
+			      0 :
+			      events.front().sequence - std::max<std::uint64_t>(wanted.from, 1);
 	row["events"] = tree::array();
 	for (const accel_event &event : events)
 		row["events"].push_back(event_json(event));
@@ -95,9 +95,8 @@ void add_events(CLI::App &app, session &s)
 			follow_events(cards, out,
 				      { wanted->from, wanted->max, s.set.output != "table" });
 		else
-			cards.visit(out, order::one_by_one, [&](card &of, tree &row) {
-				fill_row(of, row, *wanted);
-			});
+			cards.visit(out, order::one_by_one,
+				    [&](card &of, tree &row) { fill_row(of, row, *wanted); });
 		return out;
 	};
 	CLI::App *const verb = add_verb(app, s,
@@ -107,7 +106,8 @@ void add_events(CLI::App &app, session &s)
 					  "events --follow --from 0" },
 					run);
 	add_selection(*verb, s);
-	verb->add_option("--from", wanted->from, "First sequence number wanted (1); 0: only what is to come")
+	verb->add_option("--from", wanted->from,
+			 "First sequence number wanted (1); 0: only what is to come")
 		->check(CLI::Range(std::uint64_t{ 0 }, UINT64_MAX).description(""))
 		->type_name("SEQUENCE");
 	verb->add_flag("--stream", wanted->is_stream,

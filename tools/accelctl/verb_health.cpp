@@ -101,9 +101,8 @@ void order_errors(report &out)
 	const auto rank = [](const failure &one) {
 		return one.code() == exit_code::skipped ? 1 : 0;
 	};
-	std::stable_sort(
-		out.errors.begin(), out.errors.end(),
-		[&](const failure &a, const failure &b) { return rank(a) < rank(b); });
+	std::stable_sort(out.errors.begin(), out.errors.end(),
+			 [&](const failure &a, const failure &b) { return rank(a) < rank(b); });
 	out.is_partial = false;
 }
 

@@ -122,14 +122,14 @@ report run_self_test(const session &s, const choice &wanted)
 void add_reset(CLI::App &app, session &s)
 {
 	const auto wanted = std::make_shared<choice>();
-	CLI::App *const verb =
-		add_verb(app, s,
-			 { "reset",
-			   "Reset cards, whether they work or not; all that programs have open on them "
-			   "is lost",
-			   "reset -d 0\n"
-			   "reset --all --rung flr" },
-			 [&s, wanted] { return run_reset(s, *wanted); });
+	CLI::App *const verb = add_verb(
+		app, s,
+		{ "reset",
+		  "Reset cards, whether they work or not; all that programs have open on them "
+		  "is lost",
+		  "reset -d 0\n"
+		  "reset --all --rung flr" },
+		[&s, wanted] { return run_reset(s, *wanted); });
 	add_selection(*verb, s);
 	verb->add_option("--rung", wanted->rung,
 			 "How: the firmware, the function, the bus, or everything with the default "
@@ -156,13 +156,12 @@ void add_recover(CLI::App &app, session &s)
 void add_self_test(CLI::App &app, session &s)
 {
 	const auto wanted = std::make_shared<choice>();
-	CLI::App *const verb =
-		add_verb(app, s,
-			 { "self-test",
-			   "Let every engine compute known answers, between the work of others",
-			   "self-test --all\n"
-			   "self-test -d 0 -o json" },
-			 [&s, wanted] { return run_self_test(s, *wanted); });
+	CLI::App *const verb = add_verb(
+		app, s,
+		{ "self-test", "Let every engine compute known answers, between the work of others",
+		  "self-test --all\n"
+		  "self-test -d 0 -o json" },
+		[&s, wanted] { return run_self_test(s, *wanted); });
 	add_selection(*verb, s);
 	add_timeout(*verb, wanted->timeout_ns);
 }

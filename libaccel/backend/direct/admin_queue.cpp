@@ -72,10 +72,11 @@ void admin_queue::disable() noexcept
 
 void admin_queue::not_enabled() const
 {
-	throw failure(EHOSTDOWN, "card " + card_ +
-					 ": firmware is not running; wait with "
-					 "accel_device_recover(), or load another with 'accelctl fw "
-					 "load'");
+	throw failure(EHOSTDOWN,
+		      "card " + card_ +
+			      ": firmware is not running; wait with "
+			      "accel_device_recover(), or load another with 'accelctl fw "
+			      "load'");
 }
 
 std::uint64_t admin_queue::run(const char *what, oac_admin_cmd cmd,
@@ -115,8 +116,7 @@ std::uint64_t admin_queue::run(const char *what, oac_admin_cmd cmd,
 	return info;
 }
 
-std::uint64_t admin_queue::run_locked(const char *what, oac_admin_cmd &cmd,
-				      std::int64_t timeout_ns)
+std::uint64_t admin_queue::run_locked(const char *what, oac_admin_cmd &cmd, std::int64_t timeout_ns)
 {
 	cmd.cid = next_cid_++;
 	std::memcpy(memory_.data() + (tail_ % DEPTH) * sizeof(cmd), &cmd, sizeof(cmd));
@@ -161,7 +161,8 @@ oac_completion admin_queue::wait(const char *what, std::int64_t timeout_ns)
 			not_enabled();
 		/* The clock, not ppoll(): a card may interrupt for ever and never answer. */
 		if (now_ns() - start >= timeout_ns && !is_there())
-			fail(ETIMEDOUT, OAC_CAUSE_ADMIN, std::string(what) + ": it does not answer");
+			fail(ETIMEDOUT, OAC_CAUSE_ADMIN,
+			     std::string(what) + ": it does not answer");
 	}
 	oac_completion done;
 	std::memcpy(&done, memory_.data() + CQ_OFFSET + (tail_ % DEPTH) * sizeof(done),

@@ -90,8 +90,8 @@ card::card(std::string name, std::string node, std::unique_ptr<bus> on,
 			  if (watch_)
 				  watch_->wake();
 		  }),
-	  local_(name_, bus_->local_memory()), change_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-	  hang_ns_(hang_time_ns())
+	  local_(name_, bus_->local_memory()),
+	  change_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), hang_ns_(hang_time_ns())
 {
 	if (!change_event_.is_open())
 		throw failure(errno, "card " + name_ + ": no eventfd: " + errno_text(errno));
@@ -238,11 +238,10 @@ void card::firmware_load(std::span<const std::byte> image, std::int64_t deadline
 	{
 		const std::lock_guard lock(life_mutex_);
 		if (contexts_.count() > 0)
-			throw failure(EBUSY, "card " + name_ + ": " +
-						     std::to_string(contexts_.count()) +
-						     " contexts are open in process " +
-						     std::to_string(getpid()) +
-						     "; destroy them first");
+			throw failure(EBUSY,
+				      "card " + name_ + ": " + std::to_string(contexts_.count()) +
+					      " contexts are open in process " +
+					      std::to_string(getpid()) + "; destroy them first");
 		is_running_ = false;
 		boot_text_ = "it was stopped to load another";
 	}

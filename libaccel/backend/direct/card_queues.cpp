@@ -162,10 +162,10 @@ oac_progress *card::line_of(std::uint32_t queue) const noexcept
 queue_progress card::read_progress(std::uint32_t queue) const noexcept
 {
 	oac_progress *const line = line_of(queue);
-	static_assert(offsetof(oac_progress, sq_head) == 0 && offsetof(oac_progress, completed) == 4);
-	const std::uint64_t counts =
-		std::atomic_ref(*reinterpret_cast<std::uint64_t *>(line))
-			.load(std::memory_order_acquire);
+	static_assert(offsetof(oac_progress, sq_head) == 0 &&
+		      offsetof(oac_progress, completed) == 4);
+	const std::uint64_t counts = std::atomic_ref(*reinterpret_cast<std::uint64_t *>(line))
+					     .load(std::memory_order_acquire);
 	queue_progress progress;
 	progress.taken = static_cast<std::uint32_t>(counts);
 	progress.completed = static_cast<std::uint32_t>(counts >> 32);

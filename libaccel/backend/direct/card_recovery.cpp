@@ -389,7 +389,8 @@ void card::not_recovered()
 	std::string text = "card " + name_ + ": the reset did not help: ";
 	const std::lock_guard lock(life_mutex_);
 	if (reason == OAC_REASON_BOOT_FAILED)
-		throw failure(EIO, text + boot_text_ + "; load another image with 'accelctl fw load'");
+		throw failure(EIO,
+			      text + boot_text_ + "; load another image with 'accelctl fw load'");
 	throw failure(EIO, text + accel_health_reason_text(reason) +
 				   "; try another rung, or power-cycle the host");
 }
@@ -400,8 +401,8 @@ std::uint64_t card::self_test(std::int64_t deadline)
 	oac_admin_cmd cmd{};
 	cmd.opcode = OAC_ADMIN_SELF_TEST;
 	const std::int64_t left = deadline == INT64_MAX ? INT64_MAX / 2 : deadline - now_ns();
-	const std::uint64_t failed = admin_.run("self-test", cmd, {}, {},
-						{ 0, std::max<std::int64_t>(left, 1) });
+	const std::uint64_t failed =
+		admin_.run("self-test", cmd, {}, {}, { 0, std::max<std::int64_t>(left, 1) });
 	if (failed)
 		health_.set(OAC_REASON_SELF_TEST, failed);
 	else

@@ -140,8 +140,8 @@ bool card::is_silent(std::int64_t now)
 
 void card::look_at_queues(std::int64_t now, trouble &found)
 {
-	const bool may_hang =
-		health_.read().reason != OAC_REASON_TOO_HOT; /* engines stand still by intent */
+	const bool may_hang = health_.read().reason !=
+			      OAC_REASON_TOO_HOT; /* engines stand still by intent */
 	for (const auto &[queue, record] : queues()) {
 		if (record->lost != OAC_LOST_NO)
 			continue;
@@ -150,9 +150,8 @@ void card::look_at_queues(std::int64_t now, trouble &found)
 		const oac_progress *line = line_of(queue);
 		const queue_progress at = read_progress(queue);
 		const bool is_busy = at.taken != at.completed && at.state == OAC_QUEUE_RUNNING;
-		const bool is_waiting =
-			std::atomic_ref(const_cast<__le32 &>(line->waiting))
-				.load(std::memory_order_relaxed) != 0;
+		const bool is_waiting = std::atomic_ref(const_cast<__le32 &>(line->waiting))
+						.load(std::memory_order_relaxed) != 0;
 		/* Whose owner is gone has no time left. */
 		const std::int64_t patience = record->is_orphan ? 0 : hang_ns_;
 		if (!may_hang || !is_busy || is_waiting || now - record->moved_ns < patience)
@@ -211,15 +210,15 @@ void card::take_events()
 	std::array<oac_event, 64> found;
 	std::uint64_t count = found.size();
 	while (count == found.size()) {
-		count = std::min<std::uint64_t>(
-			read_log(OAC_LOG_EVENTS, next_event_,
-				 std::as_writable_bytes(std::span(found)), hang_ns_),
-			found.size());
+		count = std::min<std::uint64_t>(read_log(OAC_LOG_EVENTS, next_event_,
+							 std::as_writable_bytes(std::span(found)),
+							 hang_ns_),
+						found.size());
 		for (std::uint64_t i = 0; i < count; i++) {
 			/* A card that counts backwards would keep us here for ever. */
 			if (found[i].seq < next_event_)
-				throw failure(EPROTO, "card " + name_ +
-							      ": its events are out of order");
+				throw failure(EPROTO,
+					      "card " + name_ + ": its events are out of order");
 			take_event(found[i]);
 			next_event_ = found[i].seq + 1;
 		}

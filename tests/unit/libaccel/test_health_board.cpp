@@ -104,7 +104,8 @@ TEST(health_board, the_worst_condition_counts)
 	EXPECT_EQ(board.read().rungs_allowed, 1u << OAC_RUNG_FLR);
 	board.set(OAC_REASON_HOT, 7);
 	board.set(OAC_REASON_SENSOR_DEAD, 3);
-	EXPECT_EQ(board.read().reason, unsigned{ OAC_REASON_HOT }) << "the highest number of equals";
+	EXPECT_EQ(board.read().reason, unsigned{ OAC_REASON_HOT })
+		<< "the highest number of equals";
 	EXPECT_EQ(board.read().argument, 7u);
 	EXPECT_EQ(board.read().action, unsigned{ OAC_ACTION_CHECK_COOLING });
 	board.set(OAC_REASON_STARTING);
