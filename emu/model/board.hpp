@@ -64,8 +64,7 @@ public:
 	/* A queue may run, and step() need not look for anything else. */
 	void set_plain()
 	{
-		is_plain = is_running && !hooks && slowdown() == 1 && !is_stopped() &&
-			   !is_look_due;
+		is_plain = is_running && !hooks && slowdown() == 1 && !is_stopped() && !is_look_due;
 	}
 	/* How many times as long all work takes. */
 	unsigned slowdown() const;
