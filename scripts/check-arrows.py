@@ -134,10 +134,12 @@ RULES = [
               ("emu/inproc/thread.cpp", "<accel/accel.hpp>")],
          good=[("emu/inproc/thread.cpp", "<accel/accel_emu.h>")]),
     rule("model-alone", "the model is plugged into shells and must not know which",
-         ["emu/vfio_user/*", "emu/inproc/*"] + THREADS + SOCKETS,
+         ["emu/vfio_user/*", "emu/inproc/*", "emu/control/*"] + THREADS + SOCKETS,
          who=["emu/model/*"],
          bad=[("emu/model/card.cpp", '"../vfio_user/server.hpp"'),
               ("emu/model/card.cpp", '"inproc/thread.hpp"'),
+              ("emu/model/card.cpp", "<control/injector.hpp>"),
+              ("emu/model/card.cpp", '"../control/injector.hpp"'),
               ("emu/model/card.cpp", "<thread>"),
               ("emu/model/card.hpp", "<mutex>"),
               ("emu/model/card.cpp", "<sys/socket.h>"),
@@ -145,6 +147,7 @@ RULES = [
          good=[("emu/model/card.cpp", '"card.hpp"'),
                ("emu/model/card.cpp", "<atomic>"),
                ("emu/vfio_user/server.cpp", '"../model/card.hpp"'),
+               ("emu/control/injector.cpp", "<model/card.hpp>"),
                ("emu/vfio_user/server.cpp", "<sys/socket.h>"),
                ("emu/inproc/thread.cpp", "<thread>")]),
     rule("library-inside", "tools and examples live from the public API, like any user",
@@ -283,7 +286,7 @@ def check_tree():
 SAMPLE_TREE = ["include/hw/oac_regs.h", "include/hw/oac_queue.h", "include/uapi/drm/oac_accel.h",
                "include/accel/accel.h", "include/accel/accel.hpp", "include/accel/accel_emu.h",
                "libaccel/src/queue.hpp", "emu/vfio_user/server.hpp", "emu/inproc/thread.hpp",
-               "emu/model/card.hpp", "tools/accelctl/table.hpp"]
+               "emu/model/card.hpp", "emu/control/injector.hpp", "tools/accelctl/table.hpp"]
 
 
 def self_test():

@@ -25,6 +25,7 @@
 #include <system_error>
 #include <thread>
 
+#include <control/requests.hpp>
 #include <vfio_user/server.hpp>
 
 #include "dev_firmware.hpp"
@@ -45,6 +46,7 @@ static std::map<unsigned, accel_emu_card *> started;
 
 struct accel_emu_card {
 	server shell;
+	oac::emu::control::injector faults;
 	std::thread thread;
 
 	accel_emu_card(unsigned index, const oac::emu::card_config &config,
@@ -54,7 +56,7 @@ struct accel_emu_card {
 
 accel_emu_card::accel_emu_card(unsigned index, const oac::emu::card_config &config,
 			       const oac::vfio_user::server_options &options)
-	: shell(config, options)
+	: shell(config, options), faults(shell.card())
 {
 	const std::lock_guard lock(started_lock);
 	started[index] = this;
@@ -182,6 +184,37 @@ EXPORTED struct accel_emu_card *accel_emu_card_find(unsigned index)
 	const std::lock_guard lock(started_lock);
 	const auto found = started.find(index);
 	return found == started.end() ? nullptr : found->second;
+}
+
+static int control(accel_emu_card &card, const char *request, char *reply, unsigned long size)
+{
+	std::string text;
+	if (!card.shell.do_between_steps(
+		    [&] { text = oac::emu::control::answer(card.faults, request); }))
+		text = R"({"ok":false,"error":"the card is taken by accel_emu_card_take(), or has ended"})";
+	if (text.empty())
+		return -EINVAL;
+	if (reply && size) {
+		const std::size_t length = std::min<std::size_t>(text.size(), size - 1);
+		std::memcpy(reply, text.data(), length);
+		reply[length] = 0;
+	}
+	return static_cast<int>(text.size());
+}
+
+EXPORTED int accel_emu_card_control(struct accel_emu_card *card, const char *request, char *reply,
+				    unsigned long size)
+{
+	if (!card || !request)
+		return -EINVAL;
+	try {
+		return control(*card, request, reply, size);
+	} catch (const std::bad_alloc &) {
+		return -ENOMEM;
+	} catch (const std::exception &e) {
+		std::fprintf(stderr, "accel-emu: control: %s\n", e.what());
+		return -EINVAL;
+	}
 }
 
 EXPORTED int accel_emu_card_take(struct accel_emu_card *card)

@@ -8,6 +8,8 @@
 #include <bit>
 #include <cstring>
 
+#include "self_test.hpp"
+
 namespace oac::emu
 {
 
@@ -32,6 +34,8 @@ constexpr admin_rules RULES[] = {
 	{ OAC_ADMIN_SCRUB, sizeof(oac_admin_scrub), false, false },
 	{ OAC_ADMIN_QUEUE_CREATE, sizeof(oac_admin_queue_create), true, false },
 	{ OAC_ADMIN_QUEUE_DESTROY, sizeof(oac_admin_queue_destroy), false, false },
+	{ OAC_ADMIN_QUEUE_ABORT, sizeof(oac_admin_queue_abort), false, false },
+	{ OAC_ADMIN_SELF_TEST, 0, false, false },
 	{ OAC_ADMIN_GET_LOG, sizeof(oac_admin_get_log), false, true },
 };
 
@@ -77,12 +81,14 @@ void admin::enable(std::uint64_t sq, std::uint64_t cq, std::uint32_t depth)
 	depth_ = depth;
 	head_ = 0;
 	completed_ = 0;
+	seen_tail_ = 0;
 	board_.doorbells.store<std::uint32_t>(OAC_DB_SQ_TAIL, 0);
+	board_.tell_events(true);
 }
 
 void admin::reset()
 {
-	enabled_ = false;
+	disable();
 	error_ = false;
 	turns_.reset();
 	live_.clear();
@@ -94,27 +100,66 @@ void admin::reset()
 void admin::step()
 {
 	const std::uint32_t pending = board_.doorbells.load<std::uint32_t>(OAC_DB_SQ_TAIL) - head_;
-	const std::uint32_t slot = head_ & (depth_ - 1), place = completed_ & (depth_ - 1);
+	const std::uint32_t slot = head_ & (depth_ - 1);
 	oac_admin_cmd cmd;
 
+	if (board_.hooks && is_doorbell_lost()) [[unlikely]]
+		return;
 	if (pending > depth_ || !board_.host_read(sq_ + slot * sizeof(cmd), bytes_of(cmd))) {
 		error_ = true;
 		return;
 	}
 	head_++;
-	const outcome result = execute(cmd);
+	if (board_.hooks && !board_.hooks->on_admin(cmd)) [[unlikely]]
+		return;
+	answer(cmd, execute(cmd));
+}
+
+bool admin::is_doorbell_lost()
+{
+	const auto tail = board_.doorbells.load<std::uint32_t>(OAC_DB_SQ_TAIL);
+
+	if (tail == seen_tail_ || board_.hooks->on_doorbell({ 0, 0 })) {
+		seen_tail_ = tail;
+		return false;
+	}
+	board_.doorbells.store<std::uint32_t>(OAC_DB_SQ_TAIL, seen_tail_);
+	return true;
+}
+
+void admin::answer(const oac_admin_cmd &cmd, const outcome &result)
+{
+	const oac_completion entry = { result.info, cmd.cid, result.status, 0 };
+
+	if (!board_.hooks) [[likely]] {
+		post(entry, false, true);
+		return;
+	}
+	const post_order order = board_.hooks->on_admin_answer(cmd, entry);
+	if (order.is_interrupt_early) {
+		board_.interrupt(OAC_MSIX_ADMIN_VECTOR);
+		board_.port.pause(order.pause_ns);
+	}
+	for (const posted_completion &each : order.entries)
+		post(each.entry, each.has_wrong_phase, !order.is_interrupt_early);
+}
+
+void admin::post(const oac_completion &what, bool has_wrong_phase, bool interrupts)
+{
 	const std::uint16_t pass = static_cast<std::uint16_t>(completed_ / depth_);
-	oac_completion entry = { result.info, cmd.cid, result.status, 0 };
+	const std::uint32_t place = completed_ & (depth_ - 1);
+	oac_completion entry = what;
 	const std::span<std::byte> bytes = bytes_of(entry);
 	const std::uint64_t address = cq_ + place * sizeof(entry);
-	entry.phase = (pass & 1) ^ OAC_PHASE_MASK;
+
+	entry.phase = (pass & 1) ^ (has_wrong_phase ? 0 : OAC_PHASE_MASK);
 	/* the word with the phase last */
 	constexpr std::size_t half = sizeof(entry) / 2;
 	error_ = !board_.host_write(address, bytes.first(half));
 	std::atomic_thread_fence(std::memory_order_release);
 	error_ = error_ || !board_.host_write(address + half, bytes.subspan(half));
 	completed_++;
-	if (!error_)
+	if (!error_ && interrupts)
 		board_.interrupt(OAC_MSIX_ADMIN_VECTOR);
 }
 
@@ -146,6 +191,10 @@ outcome admin::execute(const oac_admin_cmd &cmd)
 		return queue_create(cmd);
 	case OAC_ADMIN_QUEUE_DESTROY:
 		return queue_destroy(cmd);
+	case OAC_ADMIN_QUEUE_ABORT:
+		return queue_abort(cmd);
+	case OAC_ADMIN_SELF_TEST:
+		return self_test();
 	}
 	return get_log(cmd);
 }
@@ -182,6 +231,8 @@ outcome admin::identify(const oac_admin_cmd &cmd)
 	data.sensor_count = limits().sensor_count;
 	data.event_capacity = limits().event_capacity;
 	data.power_limit_mw = limits().power_limit_mw;
+	if (board_.hooks) [[unlikely]]
+		board_.hooks->on_admin_data(cmd, bytes_of(data));
 	const bool done = board_.host_write(cmd.data_addr, bytes_of(data));
 	return failed(done ? OAC_ST_SUCCESS : OAC_ST_DMA_ERROR);
 }
@@ -203,6 +254,7 @@ outcome admin::context_create(const oac_admin_cmd &cmd)
 	if (find_context(cmd.context))
 		return failed(OAC_ST_ID_IN_USE);
 	contexts_.emplace(cmd.context, std::make_unique<context>(cmd.context, board_, arg.group));
+	board_.lines.say(board_.clock_ns(), "context %u: made, group %u", cmd.context, arg.group);
 	return {};
 }
 
@@ -212,10 +264,41 @@ outcome admin::context_destroy(const oac_admin_cmd &cmd)
 
 	if (!found)
 		return failed(OAC_ST_BAD_CONTEXT);
-	if (found->queue_count)
+	if (found->queue_count && !destroy_stuck_queues(*found))
 		return failed(OAC_ST_BUSY);
 	contexts_.erase(cmd.context);
+	board_.lines.say(board_.clock_ns(), "context %u: gone", cmd.context);
 	return {};
+}
+
+bool admin::destroy_stuck_queues(const context &in)
+{
+	std::vector<queue *> all;
+
+	for (queue *each : live_) {
+		if (&each->owner() == &in)
+			all.push_back(each);
+	}
+	if (!std::all_of(all.begin(), all.end(), [](const queue *each) {
+		    return each->is_frozen() && each->is_released(rung::context);
+	    }))
+		return false;
+	for (queue *each : all)
+		destroy(*each);
+	return true;
+}
+
+void admin::reconsider()
+{
+	seen_tail_ = board_.doorbells.load<std::uint32_t>(OAC_DB_SQ_TAIL);
+	for (queue *each : live_)
+		each->reconsider();
+}
+
+void admin::note_poison()
+{
+	for (const auto &[id, each] : contexts_)
+		each->note_poison();
 }
 
 outcome admin::map(const oac_admin_cmd &cmd)
@@ -242,6 +325,8 @@ outcome admin::unmap(const oac_admin_cmd &cmd)
 
 	if (!in)
 		return failed(OAC_ST_BAD_CONTEXT);
+	if (board_.hooks) [[unlikely]]
+		in->tell_host_memory(cmd.arg.unmap.va, cmd.arg.unmap.length);
 	return failed(in->unmap(cmd.arg.unmap.va, cmd.arg.unmap.length));
 }
 
@@ -254,6 +339,8 @@ outcome admin::scrub(const oac_admin_cmd &cmd)
 	if (arg.length == 0 || !board_.lmem.contains(arg.offset, arg.length))
 		return failed(OAC_ST_BAD_FIELD);
 	board_.lmem.scrub(arg.offset, arg.length);
+	board_.heal(arg.offset, arg.length);
+	note_poison();
 	board_.count.add(OAC_COUNTER_SCRUBBED_BYTES, arg.length);
 	return {};
 }
@@ -291,12 +378,49 @@ outcome admin::queue_destroy(const oac_admin_cmd &cmd)
 		if (padding)
 			return failed(OAC_ST_BAD_FIELD);
 	}
-	if (!find_queue(arg.queue_id))
+	queue *found = find_queue(arg.queue_id);
+	if (!found)
 		return failed(OAC_ST_BAD_QUEUE);
-	turns_.remove(*find_queue(arg.queue_id));
-	std::erase(live_, find_queue(arg.queue_id));
-	queues_[arg.queue_id].reset();
+	if (!found->is_released(rung::queue))
+		return failed(OAC_ST_BUSY);
+	destroy(*found);
 	return {};
+}
+
+void admin::destroy(queue &gone)
+{
+	const std::uint16_t id = gone.id;
+
+	turns_.remove(gone);
+	std::erase(live_, &gone);
+	queues_[id].reset();
+}
+
+outcome admin::queue_abort(const oac_admin_cmd &cmd)
+{
+	const oac_admin_queue_abort &arg = cmd.arg.queue_abort;
+
+	for (const __le16 padding : arg.rsvd) {
+		if (padding)
+			return failed(OAC_ST_BAD_FIELD);
+	}
+	queue *found = find_queue(arg.queue_id);
+	if (!found)
+		return failed(OAC_ST_BAD_QUEUE);
+	board_.lines.say(board_.clock_ns(), "queue %u: abort", arg.queue_id);
+	return failed(found->abort() ? OAC_ST_SUCCESS : OAC_ST_BUSY);
+}
+
+outcome admin::self_test()
+{
+	const std::uint64_t failed_now = test_engines(board_);
+
+	board_.lines.say(board_.clock_ns(), "self-test: wrong engines %#llx",
+			 static_cast<unsigned long long>(failed_now));
+	if (failed_now & ~board_.failed_engines)
+		board_.add_event(OAC_EVENT_SELF_TEST_FAILED, failed_now);
+	board_.failed_engines |= failed_now;
+	return { OAC_ST_SUCCESS, failed_now };
 }
 
 /* As many entries of all as the host has room for. */
@@ -307,8 +431,12 @@ outcome admin::write_log(const oac_admin_cmd &cmd, const std::vector<Entry> &all
 	const std::uint64_t first = std::min<std::uint64_t>(cmd.arg.get_log.start, all.size());
 	const std::uint64_t count = std::min(room, all.size() - first);
 
-	if (count &&
-	    !board_.host_write(cmd.data_addr, std::as_bytes(std::span(all).subspan(first, count))))
+	std::vector<Entry> part(all.begin() + static_cast<std::ptrdiff_t>(first),
+				all.begin() + static_cast<std::ptrdiff_t>(first + count));
+	const std::span<std::byte> bytes = std::as_writable_bytes(std::span(part));
+	if (board_.hooks) [[unlikely]]
+		board_.hooks->on_admin_data(cmd, bytes);
+	if (count && !board_.host_write(cmd.data_addr, bytes))
 		return failed(OAC_ST_DMA_ERROR);
 	return { OAC_ST_SUCCESS, count };
 }
@@ -327,14 +455,16 @@ outcome admin::get_log(const oac_admin_cmd &cmd)
 		return write_log(cmd, board_.sense.values());
 	case OAC_LOG_COUNTERS:
 		return write_log(cmd, board_.count.log());
-	case OAC_LOG_EVENTS: {
-		/* start is a sequence number, and log() has taken it into account */
-		oac_admin_cmd rest = cmd;
-		rest.arg.get_log.start = 0;
+	}
+	/* start is a sequence number, and log() takes it into account */
+	oac_admin_cmd rest = cmd;
+	rest.arg.get_log.start = 0;
+	if (arg.page == OAC_LOG_EVENTS)
 		return write_log(rest,
 				 board_.events.log(arg.start, cmd.data_size / sizeof(oac_event)));
-	}
-	}
+	if (arg.page == OAC_LOG_FIRMWARE)
+		return write_log(rest,
+				 board_.lines.log(arg.start, cmd.data_size / sizeof(oac_fw_line)));
 	return failed(OAC_ST_BAD_LOG);
 }
 

@@ -64,12 +64,23 @@ void boot_rom::reset()
 	failure_ = OAC_FAIL_NONE;
 	buffer_ = {};
 	copied_ = 0;
+	hangs_ = false;
 }
 
 void boot_rom::enter(std::uint32_t state, std::uint32_t post)
 {
 	state_ = state;
 	post_ = post;
+	board_.is_running = state == OAC_STATE_RUNNING;
+	board_.set_plain();
+}
+
+void boot_rom::crash(std::uint32_t code)
+{
+	board_.lines.say(board_.clock_ns(), "panic: code %#x: engines and queues stop", code);
+	enter(OAC_STATE_CRASHED, post_);
+	board_.count.add(OAC_COUNTER_CRASHES, 1);
+	board_.add_event(OAC_EVENT_CRASHED, code);
 }
 
 /* The post code stays where it failed. */
@@ -78,6 +89,8 @@ void boot_rom::fail(unsigned reason)
 	state_ = OAC_STATE_FAILED;
 	failure_ = reason;
 	buffer_ = {};
+	board_.lines.say(board_.clock_ns(), "rom: boot failed: reason %#x at post %#x", reason,
+			 post_);
 	board_.count.add(OAC_COUNTER_BOOT_FAILURES, 1);
 	board_.add_event(OAC_EVENT_BOOT_FAILED, reason);
 }
@@ -92,6 +105,13 @@ void boot_rom::check(unsigned reason, std::uint32_t next_post)
 
 void boot_rom::step()
 {
+	if (board_.hooks) [[unlikely]] {
+		const unsigned reason = board_.hooks->on_boot_step(state_, hangs_);
+		if (reason != OAC_FAIL_NONE)
+			return fail(reason);
+		if (hangs_)
+			return;
+	}
 	switch (state_) {
 	case OAC_STATE_LOADING:
 		return copy_slice();
@@ -139,11 +159,18 @@ void boot_rom::configure()
 	board_.running = firmware{ image_.header, image_.manifest };
 	board_.sense.start(image_.manifest, board_.clock_ns());
 	board_.events.set_capacity(image_.manifest.event_capacity);
+	board_.failed_engines = 0;
 	security_version_ = image_.header.security_version;
 	buffer_ = {};
 	enter(OAC_STATE_RUNNING, OAC_POST_RUNNING);
 	board_.count.add(OAC_COUNTER_BOOTS, 1);
 	board_.add_event(OAC_EVENT_BOOTED, 0);
+	const oac_fw_header &header = image_.header;
+	board_.lines.say(board_.clock_ns(), "boot: %.20s %u.%u.%u, %u engines",
+			 reinterpret_cast<const char *>(image_.manifest.model), header.version[0],
+			 header.version[1], header.version[2], image_.manifest.engine_count);
+	if (board_.hooks)
+		board_.hooks->on_booted();
 }
 
 std::uint32_t boot_rom::progress() const

@@ -23,10 +23,16 @@ public:
 
 	/* false: not legal in this state, or no such command. */
 	bool command(std::uint32_t which, std::uint64_t address, std::uint32_t size);
-	bool is_busy() const { return state_ > OAC_STATE_ROM && state_ < OAC_STATE_RUNNING; }
+	bool is_busy() const
+	{
+		return state_ > OAC_STATE_ROM && state_ < OAC_STATE_RUNNING && !hangs_;
+	}
 	void step();
 	/* The function was reset: state ROM, no image, fuses as they are. */
 	void reset();
+	/* Firmware gives up, for a reason of its own. */
+	void crash(std::uint32_t code);
+	void end_hang() { hangs_ = false; }
 
 	std::uint32_t state() const { return state_; }
 	std::uint32_t post_code() const { return post_; }
@@ -51,6 +57,7 @@ private:
 
 	std::uint32_t state_ = OAC_STATE_ROM, post_ = OAC_POST_RESET;
 	std::uint32_t failure_ = OAC_FAIL_NONE;
+	bool hangs_ = false; /* a fault: is_busy() no more */
 	std::uint64_t address_ = 0;
 	std::vector<std::byte> buffer_;
 	std::size_t copied_ = 0;

@@ -11,12 +11,7 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "admin.hpp"
-#include "board.hpp"
-#include "boot_rom.hpp"
-#include "config_space.hpp"
-#include "registers.hpp"
-#include "scheduler.hpp"
+#include "card_impl.hpp"
 
 namespace oac::emu
 {
@@ -26,29 +21,26 @@ namespace
 
 /* Sensors are looked at no less often than this while there is work. */
 constexpr std::uint64_t SENSORS_NS = 250000000;
+/* Half of what the contract allows: a step may come in between. */
+constexpr std::uint64_t LOOK_NS = OAC_STEPS_NS / 2;
 constexpr std::int64_t ADMIN_COST = std::int64_t{ 1 } << 14;
 
+rung rung_of(reset_kind kind)
+{
+	switch (kind) {
+	case reset_kind::soft:
+		return rung::soft_reset;
+	case reset_kind::flr:
+		return rung::flr;
+	case reset_kind::bus:
+		return rung::bus_reset;
+	case reset_kind::power:
+		return rung::power;
+	}
+	return rung::power;
+}
+
 } // namespace
-
-struct card::impl {
-	impl(const card_config &config, card_port &port);
-
-	bool write_doorbell(std::uint64_t offset, std::span<const std::byte> from);
-	void reset_function();
-	void set_asleep(std::uint32_t value);
-	bool has_doorbell_work();
-	std::int64_t step_rare();
-
-	const bool shared_doorbells;
-	board base;
-	boot_rom rom;
-	scheduler turns;
-	admin control;
-	registers regs;
-	config_space config;
-	std::uint64_t next_sensors_ns = 0;
-	std::int64_t cost = 0; /* of the last step */
-};
 
 card::impl::impl(const card_config &how, card_port &port)
 	: shared_doorbells(how.shared_doorbells), base(how, port), rom(base, how),
@@ -72,22 +64,30 @@ card::~card() = default;
 
 bool card::config_read(std::uint64_t offset, std::span<std::byte> to)
 {
-	return impl_->config.read(offset, to);
+	board &base = impl_->base;
+
+	if (!base.hooks) [[likely]]
+		return impl_->config.read(offset, to);
+	base.port.pause(base.broken.access_ns);
+	base.hooks->on_access();
+	if (!impl_->config.read(offset, to))
+		return false;
+	base.hooks->on_config(offset, to);
+	if (base.broken.is_dead)
+		std::memset(to.data(), UINT8_MAX, to.size());
+	return true;
 }
 
 bool card::config_write(std::uint64_t offset, std::span<const std::byte> from)
 {
 	bool flr;
+
+	if (impl_->is_write_lost())
+		return true;
 	const bool done = impl_->config.write(offset, from, flr);
-
 	if (flr)
-		reset(reset_kind::bus);
+		reset(reset_kind::flr);
 	return done;
-}
-
-void card::log_link_error(std::uint32_t uncorrectable, std::uint32_t correctable)
-{
-	impl_->config.log_error(uncorrectable, correctable);
 }
 
 std::uint64_t card::bar_size(unsigned bar) const
@@ -118,6 +118,10 @@ std::optional<bar_memory> card::bar_backing(unsigned bar) const
 
 bool card::bar_read(unsigned bar, std::uint64_t offset, std::span<std::byte> to)
 {
+	if (impl_->base.hooks && impl_->is_dead_to_host()) [[unlikely]] {
+		std::memset(to.data(), UINT8_MAX, to.size());
+		return true;
+	}
 	if (bar == OAC_BAR_REGS)
 		return impl_->regs.read(offset, to);
 	if (bar != OAC_BAR_LMEM && bar != OAC_BAR_DOORBELL)
@@ -133,11 +137,13 @@ bool card::bar_write(unsigned bar, std::uint64_t offset, std::span<const std::by
 {
 	bool reset_asked;
 
+	if (impl_->is_write_lost())
+		return true;
 	switch (bar) {
 	case OAC_BAR_REGS: {
 		const bool done = impl_->regs.write(offset, from, reset_asked);
 		if (reset_asked)
-			impl_->reset_function();
+			reset(reset_kind::soft);
 		return done;
 	}
 	case OAC_BAR_LMEM:
@@ -189,48 +195,98 @@ void card::impl::reset_function()
 	base.running.reset();
 	base.sense.stop();
 	base.lmem.scrub();
+	base.poisoned.clear();
 	base.doorbells.scrub();
 	base.count.add(OAC_COUNTER_RESETS, 1);
 	base.add_event(OAC_EVENT_RESET, 0);
+	base.lines.say(base.clock_ns(), "rom: reset");
 }
 
 void card::reset(reset_kind kind)
 {
 	impl &all = *impl_;
 
-	all.reset_function();
-	all.regs.reset_msix();
-	all.config.reset(kind == reset_kind::bus);
-	if (kind == reset_kind::bus)
+	if (all.base.hooks && !all.base.hooks->on_reset(rung_of(kind))) [[unlikely]]
 		return;
-	all.base.count = {};
-	all.base.events = {};
-	all.base.sense = {};
-	all.regs.power_on();
+	if (!all.base.broken.is_dead)
+		all.reset(kind);
+	if (all.base.hooks) [[unlikely]]
+		all.base.hooks->after_reset(rung_of(kind));
+}
+
+void card::impl::reset(reset_kind kind)
+{
+	reset_function();
+	if (kind == reset_kind::soft)
+		return;
+	regs.reset_msix();
+	config.reset(kind != reset_kind::power);
+	if (kind != reset_kind::power)
+		return;
+	base.count = {};
+	base.events = {};
+	base.lines = {};
+	base.sense = {};
+	regs.power_on();
 }
 
 bool card::step()
 {
 	impl &all = *impl_;
 
-	if (all.rom.state() != OAC_STATE_RUNNING || all.control.has_work()) [[unlikely]]
+	if (!all.base.is_plain || all.control.has_work()) [[unlikely]]
 		all.cost = all.step_rare();
 	else
 		all.cost = all.turns.run_one();
 	return all.cost != 0;
 }
 
-/* Boot steps and admin commands; apart, so that step() is short. */
+/* Boot steps, admin commands, and a card that faults slow down or stop; apart: step() is short. */
 [[gnu::noinline]] std::int64_t card::impl::step_rare()
 {
-	if (rom.state() == OAC_STATE_RUNNING) {
-		control.step();
+	constexpr std::uint64_t pause_max_ns = 100000000;
+
+	if (base.hooks && base.hooks->on_step())
 		return ADMIN_COST;
+	if (base.broken.is_dead)
+		return 0;
+	if (base.is_look_due)
+		show_steps();
+	const unsigned slowdown = base.slowdown();
+	if (slowdown == 1)
+		return work();
+	const std::uint64_t began = base.port.now_ns();
+	const std::int64_t done = work();
+	const std::uint64_t took = base.port.now_ns() - began;
+	if (done)
+		base.port.pause(std::min(took * (slowdown - 1), pause_max_ns));
+	return done;
+}
+
+std::int64_t card::impl::work()
+{
+	if (rom.state() == OAC_STATE_RUNNING) {
+		if (control.has_work()) {
+			control.step();
+			return ADMIN_COST;
+		}
+		return base.is_stopped() ? 0 : turns.run_one();
 	}
 	if (!rom.is_busy())
 		return 0;
 	rom.step();
 	return step_budget::UNITS;
+}
+
+/* A queue that waits for its turn in the middle of a command does not hang. */
+void card::impl::show_steps()
+{
+	base.is_look_due = false;
+	base.set_plain();
+	if (rom.state() != OAC_STATE_RUNNING || base.is_stopped())
+		return;
+	for (queue *each : control.live())
+		each->show_steps();
 }
 
 void card::tick()
@@ -240,6 +296,11 @@ void card::tick()
 	if (all.rom.state() != OAC_STATE_RUNNING)
 		return;
 	all.base.time_ns = all.base.clock_ns();
+	if (all.base.time_ns >= all.next_look_ns) {
+		all.next_look_ns = all.base.time_ns + LOOK_NS;
+		all.base.is_look_due = true;
+		all.base.is_plain = false;
+	}
 	if (all.base.time_ns < all.next_sensors_ns)
 		return;
 	all.base.update_sensors();
@@ -253,9 +314,17 @@ std::uint64_t card::step_cost() const
 
 std::optional<std::uint64_t> card::next_event_ns() const
 {
-	if (impl_->rom.state() != OAC_STATE_RUNNING)
-		return std::nullopt;
-	std::optional<std::uint64_t> next = impl_->base.sense.next_tick_ns();
+	const board &base = impl_->base;
+	std::optional<std::uint64_t> next;
+
+	if (base.hooks)
+		next = base.hooks->next_ns();
+	if (impl_->rom.state() != OAC_STATE_RUNNING || base.broken.is_dead)
+		return next;
+	if (const std::optional<std::uint64_t> tick = base.sense.next_tick_ns())
+		next = std::min(*tick, next.value_or(*tick));
+	if (base.is_stopped())
+		return next;
 	for (const queue *each : impl_->control.live()) {
 		const std::optional<std::uint64_t> poll = each->next_poll_ns();
 		if (poll)
@@ -268,13 +337,17 @@ bool card::impl::has_doorbell_work()
 {
 	const auto live = control.live();
 
+	if (base.broken.is_dead)
+		return false;
+	if (base.is_stopped() || !base.is_running)
+		return rom.is_busy() || (base.is_running && control.has_work());
 	return rom.is_busy() || control.has_work() ||
 	       std::any_of(live.begin(), live.end(), [&](queue *each) { return each->poll(); });
 }
 
 void card::impl::set_asleep(std::uint32_t value)
 {
-	if (!shared_doorbells)
+	if (!shared_doorbells || base.broken.is_dead)
 		return;
 	base.doorbells.store(OAC_DB_ASLEEP, value);
 	for (const queue *each : control.live())

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <hw/oac_firmware.h>
+#include <hw/oac_queue.h>
 #include <hw/oac_regs.h>
 
 namespace oac::emu
@@ -58,6 +59,8 @@ public:
 	virtual void interrupt(unsigned vector) = 0;
 	/* Monotonic nanoseconds: the only clock of the card. */
 	virtual std::uint64_t now_ns() = 0;
+	/* Holds the card up: for faults that make it slow. */
+	virtual void pause(std::uint64_t ns) = 0;
 	/*
 	 * Moves when a window given out before may have ended: by the shell with its DMA maps, by
 	 * the card with its own. While it stands still, windows may be used in later steps.
@@ -65,10 +68,16 @@ public:
 	std::uint64_t window_epoch = 0;
 };
 
+/* All but the last keep flash, fuses, counters, events and firmware's lines. */
 enum class reset_kind {
-	bus, /* hot reset, FLR, DEVICE_RESET, RESET register: all but flash, counters, events, fuses */
+	soft, /* RESET register: keeps the configuration space and MSI-X, too */
+	flr,
+	bus, /* hot reset, DEVICE_RESET */
 	power, /* everything but flash and fuses */
 };
+
+class fault_hooks;
+struct conditions;
 
 /* Backing memory of a BAR that may be mapped by the host: BAR2 and BAR4. */
 struct bar_memory {
@@ -97,8 +106,32 @@ public:
 	void reset(reset_kind kind);
 
 	/*
-	 * For fault injection: errors of the link as PCI_ERR_UNC_* and PCI_ERR_COR_* bits, shown in
-	 * AER and device status. Telling the host is the root port's part, so the shell's.
+	 * For fault injection, between two steps or in on_access(). Hooks are borrowed; null: none.
+	 * A card that dies keeps its objects until it lives again, which is a bus reset; meanwhile
+	 * what the host has mapped of it reads all ones where it was ever used.
+	 */
+	void set_hooks(fault_hooks *hooks);
+	void set_conditions(const conditions &now);
+	void crash(std::uint32_t code); /* firmware gives up; if it runs */
+	void reset_silently(); /* as RESET, unasked */
+	void post(unsigned queue, const oac_completion &entry);
+	void thaw(unsigned queue); /* its frozen command goes on */
+	void end_boot_hang();
+	void raise(unsigned vector);
+	void report_engine_error(unsigned engine);
+	void add_memory_error(unsigned heap, std::uint64_t offset, bool is_lost);
+	/* A transfer nobody asked for; false: refused, which is an event. */
+	bool stray_dma(std::uint64_t address, bool is_write);
+	bool set_sensor(unsigned id, std::optional<std::int64_t> value); /* nothing: as measured */
+	bool set_sensor_dead(unsigned id, bool is_dead);
+	void set_power_brake(bool on);
+	std::uint64_t now_ns();
+	std::uint32_t state() const; /* OAC_STATE_* */
+	std::uint64_t lmem_size() const;
+	unsigned engine_count() const; /* 0: no firmware runs */
+	/*
+	 * Errors of the link as PCI_ERR_UNC_* and PCI_ERR_COR_* bits, shown in AER and device status.
+	 * Telling the host is the root port's part, so the shell's.
 	 */
 	void log_link_error(std::uint32_t uncorrectable, std::uint32_t correctable);
 

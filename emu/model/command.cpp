@@ -105,6 +105,7 @@ outcome load_word(const context &in, std::uint64_t va, std::uint64_t &value)
 command::progress command::finish(outcome result)
 {
 	active_ = false;
+	frozen_ = false;
 	operation_.reset();
 	result_ = result;
 	return progress::done;
@@ -170,6 +171,21 @@ command::progress command::start(const oac_cmd &cmd)
 		return progress::more;
 	}
 	return finish({});
+}
+
+void command::freeze(const oac_cmd &cmd)
+{
+	cmd_ = cmd;
+	active_ = true;
+	frozen_ = true;
+}
+
+command::progress command::thaw()
+{
+	const oac_cmd again = cmd_;
+
+	frozen_ = false;
+	return start(again);
 }
 
 command::progress command::advance(step_budget &budget)

@@ -30,6 +30,13 @@ public:
 	/* Another slice, as the budget allows. */
 	progress advance(step_budget &budget);
 
+	/* Taken over, and then nothing, until thaw(), which is a start(), or cancel(). */
+	void freeze(const oac_cmd &cmd);
+	progress thaw();
+	bool is_frozen() const { return frozen_; }
+	/* What was begun is not done. */
+	void cancel(std::uint16_t status) { finish({ status, 0 }); }
+
 	bool is_move() const { return cmd_.opcode == OAC_CMD_COPY || cmd_.opcode == OAC_CMD_FILL; }
 	bool is_active() const { return active_; }
 	std::uint32_t tag() const { return cmd_.tag; }
@@ -49,7 +56,7 @@ private:
 	board &board_;
 	context &context_;
 	oac_cmd cmd_{};
-	bool active_ = false;
+	bool active_ = false, frozen_ = false;
 	outcome result_;
 	std::uint64_t row_ = 0, offset_ = 0; /* COPY, FILL: done so far */
 	std::unique_ptr<operation> operation_; /* EXEC */

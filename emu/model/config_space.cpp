@@ -16,10 +16,6 @@ namespace oac::emu
 namespace
 {
 
-/* Where the capabilities stand; each list ends with 0. */
-constexpr std::size_t PM = 64, MSIX = 80, EXPRESS = 112;
-constexpr std::size_t AER = 256, DSN = 336;
-
 constexpr std::uint16_t SUBSYSTEM_ID = 1;
 constexpr std::uint8_t REVISION = 1;
 constexpr unsigned CLASS_SHIFT = 8, LINK_WIDTH = 4, EXT_VERSION_SHIFT = 16, EXT_NEXT_SHIFT = 20;

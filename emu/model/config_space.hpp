@@ -19,6 +19,9 @@ class config_space
 {
 public:
 	static constexpr std::size_t SIZE = 4096;
+	/* Where the capabilities stand; each list ends with 0. */
+	static constexpr std::size_t PM = 64, MSIX = 80, EXPRESS = 112;
+	static constexpr std::size_t AER = 256, DSN = 336;
 
 	struct bar_sizes {
 		std::uint64_t regs, lmem, doorbell;

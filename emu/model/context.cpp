@@ -91,7 +91,8 @@ std::uint16_t context::map(std::uint64_t va, std::span<const oac_segment> segmen
 
 	std::vector<segment> fresh;
 	for (const oac_segment &given : segments) {
-		fresh.push_back({ va, given.length, given.target, flags });
+		fresh.push_back({ va, given.length, given.target, flags, flags });
+		take_rights(fresh.back());
 		va += given.length;
 	}
 	segments_.insert(next, fresh.begin(), fresh.end());
@@ -146,8 +147,8 @@ outcome context::resolve(std::uint64_t va, std::uint64_t length, access kind, pi
 
 	if (!at)
 		return { OAC_ST_ACCESS_FAULT, va };
-	if (!(at->flags & right))
-		return { OAC_ST_ACCESS_RIGHTS, va };
+	if (!(at->flags & right)) [[unlikely]]
+		return resolve_rarely(*at, va, length, kind, found);
 	const std::uint64_t skip = va - at->va;
 	found = { (at->flags & OAC_MAP_LOCAL) != 0, at->target + skip, at->length - skip };
 	/* Segments that go on where this one ends, on both sides, are one piece with it. */
@@ -161,12 +162,57 @@ outcome context::resolve(std::uint64_t va, std::uint64_t length, access kind, pi
 	return {};
 }
 
+/* No such right, or there would be but for poison: then up to the first page that has it. */
+outcome context::resolve_rarely(const segment &at, std::uint64_t va, std::uint64_t length,
+				access kind, piece &found) const
+{
+	const std::uint32_t right = kind == access::read ? OAC_MAP_READ : OAC_MAP_WRITE;
+	const std::uint64_t skip = va - at.va, offset = at.target + skip;
+
+	if (!(at.rights & right))
+		return { OAC_ST_ACCESS_RIGHTS, va };
+	const auto next = board_.poisoned.lower_bound(offset - offset % OAC_PAGE_SIZE);
+	found = { true, offset, std::min(length, at.length - skip) };
+	if (next == board_.poisoned.end())
+		return {};
+	if (*next <= offset)
+		return { OAC_ST_MEMORY_ERROR, va };
+	found.length = std::min(found.length, *next - offset);
+	return {};
+}
+
+void context::take_rights(segment &of) const
+{
+	of.flags = of.rights;
+	if (!(of.rights & OAC_MAP_LOCAL))
+		return;
+	const auto next = board_.poisoned.lower_bound(of.target);
+	if (next != board_.poisoned.end() && *next - of.target < of.length)
+		of.flags &= ~OAC_MAP_READ;
+}
+
+void context::note_poison()
+{
+	for (segment &each : segments_)
+		take_rights(each);
+	/* rings may be in local memory, too */
+	board_.port.window_epoch++;
+}
+
+void context::tell_host_memory(std::uint64_t va, std::uint64_t length) const
+{
+	for (const segment &each : segments_) {
+		if (each.va - va < length && !(each.rights & OAC_MAP_LOCAL))
+			board_.hooks->on_unmap(each.target, each.length);
+	}
+}
+
 std::span<std::byte> context::direct_of(const piece &found, access kind) const
 {
 	if (found.local)
 		return { board_.lmem.data() + found.target, found.length };
 	const std::span<std::byte> direct =
-		board_.port.dma_window(found.target, found.length, kind);
+		board_.window(found.target, found.length, kind);
 	return direct.first(std::min<std::size_t>(direct.size(), found.length));
 }
 

@@ -49,6 +49,11 @@ public:
 	/* Counts bytes of the range that are in host memory; the range is mapped. */
 	void count_traffic(std::uint64_t va, std::uint64_t length, access kind) const;
 
+	/* Pages of local memory have lost their data, or have it again. */
+	void note_poison();
+	/* To those who watch for faults: what of the range is in host memory. */
+	void tell_host_memory(std::uint64_t va, std::uint64_t length) const;
+
 	const std::uint32_t id;
 	const std::uint32_t group; /* contexts of one client; 0: a client of its own */
 	unsigned queue_count = 0;
@@ -56,7 +61,8 @@ public:
 private:
 	struct segment {
 		std::uint64_t va, length, target;
-		std::uint32_t flags;
+		std::uint32_t flags; /* without READ while a page in it is poisoned */
+		std::uint32_t rights; /* as given */
 	};
 	/* A stretch that is contiguous on the other side too. */
 	struct piece {
@@ -66,6 +72,9 @@ private:
 
 	const segment *find(std::uint64_t va) const;
 	outcome resolve(std::uint64_t va, std::uint64_t length, access kind, piece &found) const;
+	void take_rights(segment &of) const;
+	outcome resolve_rarely(const segment &at, std::uint64_t va, std::uint64_t length,
+			       access kind, piece &found) const;
 	bool is_valid_target(const oac_segment &given, std::uint32_t flags) const;
 	std::span<std::byte> direct_of(const piece &found, access kind) const;
 

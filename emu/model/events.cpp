@@ -5,6 +5,8 @@
 #include "events.hpp"
 
 #include <algorithm>
+#include <cstdarg>
+#include <cstdio>
 
 namespace oac::emu
 {
@@ -30,6 +32,21 @@ constexpr std::uint32_t COUNTER_IDS[] = {
 	OAC_COUNTERS(OAC_COUNTER_ID)
 #undef OAC_COUNTER_ID
 };
+
+/* At most limit entries from sequence number first on. */
+template <typename Entry>
+std::vector<Entry> since(const std::deque<Entry> &all, std::uint64_t first, std::size_t limit)
+{
+	std::vector<Entry> found;
+
+	if (all.empty() || limit == 0)
+		return found;
+	const std::uint64_t oldest = all.front().seq;
+	const std::uint64_t skip = first > oldest ? first - oldest : 0;
+	for (std::uint64_t at = skip; at < all.size() && found.size() < limit; at++)
+		found.push_back(all[static_cast<std::size_t>(at)]);
+	return found;
+}
 
 } // namespace
 
@@ -70,15 +87,31 @@ void event_log::add(std::uint16_t code, std::uint64_t arg, std::uint64_t card_ns
 
 std::vector<oac_event> event_log::log(std::uint64_t first, std::size_t limit) const
 {
-	std::vector<oac_event> found;
+	return since(events_, first, limit);
+}
 
-	if (events_.empty() || limit == 0)
-		return found;
-	const std::uint64_t oldest = events_.front().seq;
-	const std::uint64_t skip = first > oldest ? first - oldest : 0;
-	for (std::uint64_t at = skip; at < events_.size() && found.size() < limit; at++)
-		found.push_back(events_[static_cast<std::size_t>(at)]);
-	return found;
+void firmware_log::say(std::uint64_t card_ns, const char *format, ...)
+{
+	oac_fw_line line{};
+	std::va_list args;
+
+	line.seq = next_seq_++;
+	line.card_ns = card_ns;
+	va_start(args, format);
+	vsnprintf(reinterpret_cast<char *>(line.text), sizeof(line.text), format, args);
+	va_end(args);
+	for (__u8 &letter : line.text) {
+		if (letter && (letter < ' ' || letter > '~'))
+			letter = '?';
+	}
+	if (lines_.size() >= OAC_FW_LINES)
+		lines_.pop_front();
+	lines_.push_back(line);
+}
+
+std::vector<oac_fw_line> firmware_log::log(std::uint64_t first, std::size_t limit) const
+{
+	return since(lines_, first, limit);
 }
 
 } // namespace oac::emu

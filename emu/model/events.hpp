@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Copyright the OAC authors
 //
-// The card's memory of what happened: counters since power-on and a ring of numbered events.
-// Both outlive a bus reset. Severity and action of an event come from the catalogue.
+// The card's memory of what happened: counters since power-on, a ring of numbered events, and what
+// firmware said. All outlive a bus reset. Severity and action of an event come from the catalogue.
 #pragma once
 
 #include <array>
@@ -11,6 +11,7 @@
 #include <deque>
 #include <vector>
 
+#include <hw/oac_admin.h>
 #include <hw/oac_telemetry.h>
 
 namespace oac::emu
@@ -25,7 +26,7 @@ public:
 	std::vector<oac_counter> log() const;
 
 private:
-	std::array<std::uint64_t, OAC_COUNTER_SCRUBBED_BYTES + 1> values_{};
+	std::array<std::uint64_t, OAC_COUNTER_CRASHES + 1> values_{};
 };
 
 class event_log
@@ -43,11 +44,24 @@ public:
 	void add(std::uint16_t code, std::uint64_t arg, std::uint64_t card_ns, origin from);
 	/* At most limit events from sequence number first on, oldest first. */
 	std::vector<oac_event> log(std::uint64_t first, std::size_t limit) const;
+	std::uint64_t last_seq() const { return next_seq_ - 1; }
 
 private:
 	std::size_t capacity_ = ROM_CAPACITY;
 	std::uint64_t next_seq_ = 1;
 	std::deque<oac_event> events_;
+};
+
+class firmware_log
+{
+public:
+	/* printf(), cut off where the contract ends a line. */
+	[[gnu::format(printf, 3, 4)]] void say(std::uint64_t card_ns, const char *format, ...);
+	std::vector<oac_fw_line> log(std::uint64_t first, std::size_t limit) const;
+
+private:
+	std::uint64_t next_seq_ = 1;
+	std::deque<oac_fw_line> lines_;
 };
 
 } // namespace oac::emu

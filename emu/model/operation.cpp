@@ -58,6 +58,10 @@ outcome operation::start(std::uint64_t va)
 	}
 	if (result.ok() && !stage())
 		result.status = OAC_ST_LIMIT;
+	const std::optional<unsigned> engine = board_.next_engine();
+	if (result.ok() && !engine)
+		result.status = OAC_ST_ENGINE_ERROR;
+	engine_ = engine.value_or(0);
 	return result;
 }
 
@@ -165,6 +169,9 @@ bool operation::run(step_budget &budget)
 		return true;
 	run_slice({ done_, done_ + units });
 	done_ += units;
+	if (board_.hooks && done_ == plan_.units) [[unlikely]]
+		board_.hooks->on_answer(engine_, { places_[op_plan::OUT].at,
+						   plan_.operands[op_plan::OUT].bytes });
 	/* an operator is spread over all engines */
 	const std::uint64_t busy = board_.clock_ns() - began;
 	budget.compute_ns += busy;

@@ -65,6 +65,7 @@ private:
 	unsigned role_ = 0; /* gather, scatter: the operand being moved ... */
 	std::uint64_t moved_ = 0; /* ... and how far */
 	std::size_t done_ = 0; /* run: units */
+	unsigned engine_ = 0; /* whose answer it is */
 	outcome result_;
 };
 

@@ -60,13 +60,20 @@ bool is_aligned(const std::byte *at, std::size_t to = sizeof(std::uint64_t))
 	return reinterpret_cast<std::uintptr_t>(at) % to == 0;
 }
 
+/* Where an entry of that size may be read or written in place, or null. */
+std::byte *usable(std::span<std::byte> direct, std::size_t size)
+{
+	return is_aligned(direct.data()) && direct.size() >= size ? direct.data() : nullptr;
+}
+
 } // namespace
 
 void kept_window::keep(const board &on, std::uint32_t at, std::size_t entry_size,
 		       std::span<std::byte> direct)
 {
 	first_ = at;
-	count_ = is_aligned(direct.data()) ?
+	/* where faults are watched for, nothing is kept: every access goes the long way */
+	count_ = is_aligned(direct.data()) && !on.hooks ?
 			 static_cast<std::uint32_t>(direct.size() / entry_size) :
 			 0;
 	base_ = direct.data();
@@ -85,7 +92,7 @@ outcome ring_view<Entry>::look(std::uint32_t count, std::byte *&at)
 	if (!result.ok())
 		return result;
 	window_.keep(board_, slot, sizeof(Entry), direct);
-	at = entry(count);
+	at = usable(direct, sizeof(Entry));
 	return {};
 }
 
@@ -114,7 +121,7 @@ queue::~queue()
 /* What poll() cannot tell from the doorbell alone. */
 bool queue::has_rare_work(std::uint32_t pending) const
 {
-	if (dead_)
+	if (dead_ || command_.is_frozen())
 		return false;
 	if (blocked_)
 		return board_.time_ns >= next_poll_ns_ || seen_epoch_ != board_.signal_epoch;
@@ -133,9 +140,9 @@ std::optional<std::uint64_t> queue::next_poll_ns() const
 void queue::set_shortcuts()
 {
 	is_special_ = dead_ || blocked_ || command_.is_active();
-	depth_limit_ = dead_ || blocked_ ? 0 : depth_;
+	depth_limit_ = dead_ || blocked_ || command_.is_frozen() ? 0 : depth_;
 	const bool is_usual = state_ == OAC_QUEUE_RUNNING && !is_special_ && !armed_ &&
-			      !is_line_old_ && sq_head_ == completed_;
+			      !is_line_old_ && sq_head_ == completed_ && !board_.hooks;
 	nop_limit_ = is_usual && board_.running->has_command(OAC_CMD_NOP) ? depth_ : 0;
 }
 
@@ -200,9 +207,15 @@ std::int64_t queue::run_any()
 		if (const std::int64_t cost = run_nops())
 			return cost;
 	}
+	if (board_.hooks && is_doorbell_lost()) [[unlikely]]
+		return COMMAND_COST;
 	const std::uint32_t head = sq_head_, completed = completed_;
-	if (!dead_)
+	if (!dead_ && !command_.is_frozen())
 		take_commands(budget);
+	if (command_.is_active() && !blocked_ && !command_.is_frozen()) {
+		steps_++;
+		is_line_old_ = true;
+	}
 	account(budget);
 	publish(sq_head_ != head, completed_ != completed);
 	hand_.count = 0;
@@ -293,29 +306,136 @@ bool queue::advance(step_budget &budget)
 
 void queue::set_blocked(bool is_blocked)
 {
+	is_line_old_ |= blocked_ != is_blocked;
 	blocked_ = is_blocked;
 }
 
 /* A private copy of the next command: the host may go on writing to the ring. */
 bool queue::fetch(oac_cmd &cmd)
 {
-	std::byte *at = sq_.entry(sq_head_);
-	outcome result;
+	const std::byte *at = sq_.entry(sq_head_);
 
 	if (!at) [[unlikely]]
-		result = sq_.look(sq_head_, at);
-	if (at) {
+		return fetch_slowly(cmd);
+	std::memcpy(&cmd, at, sizeof(cmd));
+	return true;
+}
+
+bool queue::fetch_slowly(oac_cmd &cmd)
+{
+	std::byte *at;
+	outcome result = sq_.look(sq_head_, at);
+
+	if (at)
 		std::memcpy(&cmd, at, sizeof(cmd));
-		return true;
-	}
-	if (result.ok())
+	else if (result.ok())
 		result = context_.read(sq_.va_of(sq_head_), bytes_of(cmd));
 	if (result.ok())
-		return true;
+		return !board_.hooks || state_ == OAC_QUEUE_ERROR || is_let_through(cmd);
 	/* no tag is known any more: one completion for the queue itself */
 	die(result);
 	post(OAC_TAG_NONE, result);
 	return false;
+}
+
+/* false: a fault has taken the command in hand. */
+bool queue::is_let_through(const oac_cmd &cmd)
+{
+	outcome how;
+
+	switch (board_.hooks->on_command(name(), cmd, how)) {
+	case fault_hooks::fate::run:
+		return true;
+	case fault_hooks::fate::freeze:
+		sq_head_++;
+		command_.freeze(cmd);
+		return false;
+	case fault_hooks::fate::fail:
+		sq_head_++;
+		complete(cmd.tag, how);
+		return false;
+	}
+	return true;
+}
+
+/* A store that is lost was never there: the word is again what it was, for the next one to differ. */
+bool queue::is_doorbell_lost()
+{
+	std::uint32_t tail = doorbell<std::uint32_t>(OAC_DB_SQ_TAIL);
+
+	if (tail == seen_tail_ || board_.hooks->on_doorbell(name())) {
+		seen_tail_ = tail;
+		return false;
+	}
+	std::atomic_ref(*reinterpret_cast<std::uint32_t *>(page_ + OAC_DB_SQ_TAIL))
+		.compare_exchange_strong(tail, seen_tail_);
+	return true;
+}
+
+void queue::reconsider()
+{
+	seen_tail_ = doorbell<std::uint32_t>(OAC_DB_SQ_TAIL);
+	hand_.count = 0;
+	set_shortcuts();
+}
+
+bool queue::abort()
+{
+	const std::uint32_t pending = doorbell<std::uint32_t>(OAC_DB_SQ_TAIL) - sq_head_;
+	const std::uint32_t completed = completed_;
+
+	if (dead_ || state_ == OAC_QUEUE_ERROR || (!command_.is_active() && pending == 0))
+		return true;
+	if (!is_released(rung::abort))
+		return false;
+	if (command_.is_active()) {
+		command_.cancel(OAC_ST_ABORTED);
+		set_blocked(false);
+		complete(command_.tag(), command_.result());
+	} else {
+		/* what is rung for and not taken goes the way of all in a queue in error */
+		board_.add_event(OAC_EVENT_QUEUE_ERROR, OAC_ST_ABORTED, { context_.id, id });
+		fail({ OAC_ST_ABORTED, 0 });
+	}
+	publish(false, completed_ != completed);
+	hand_.count = 0;
+	set_shortcuts();
+	return true;
+}
+
+void queue::thaw()
+{
+	const std::uint32_t completed = completed_;
+
+	if (!command_.is_frozen())
+		return;
+	if (command_.thaw() == command::progress::done)
+		complete(command_.tag(), command_.result());
+	publish(false, completed_ != completed);
+	set_shortcuts();
+}
+
+void queue::post_late(const oac_completion &entry)
+{
+	if (dead_)
+		return;
+	oac_completion late = entry;
+	late.phase = phase_of(completed_);
+	put(late);
+	publish(false, true);
+	set_shortcuts();
+}
+
+void queue::show_steps()
+{
+	if (!command_.is_active() || blocked_ || dead_ || command_.is_frozen())
+		return;
+	if (steps_ == shown_steps_) {
+		steps_++;
+		is_line_old_ = true;
+		write_progress();
+	}
+	shown_steps_ = steps_;
 }
 
 /* Counts and posts a finished command; the first failure stops the queue. */
@@ -326,8 +446,11 @@ void queue::complete(std::uint32_t tag, const outcome &result)
 		error_count_++;
 		is_line_old_ = true;
 		board_.count.add(OAC_COUNTER_COMMAND_ERRORS, 1);
-		if (state_ == OAC_QUEUE_RUNNING)
+		if (state_ == OAC_QUEUE_RUNNING) {
 			board_.add_event(OAC_EVENT_QUEUE_ERROR, result.status, { context_.id, id });
+			board_.lines.say(board_.clock_ns(), "queue %u: command failed: status %#x",
+					 id, result.status);
+		}
 		fail(result);
 	}
 	post(tag, result);
@@ -369,6 +492,30 @@ void queue::post(std::uint32_t tag, const outcome &result)
 void queue::post_slowly(std::uint32_t tag, const outcome &result)
 {
 	const oac_completion entry = { result.info, tag, result.status, phase_of(completed_) };
+
+	if (board_.hooks) [[unlikely]]
+		post_as_told(board_.hooks->on_completion(name(), entry));
+	else
+		put(entry);
+}
+
+void queue::post_as_told(const post_order &order)
+{
+	if (order.is_interrupt_early && (armed_ || has_new_arm())) {
+		arm_word_ = doorbell<std::uint64_t>(OAC_DB_ARM);
+		armed_ = false;
+		board_.interrupt(vector_);
+		board_.port.pause(order.pause_ns);
+	}
+	for (const posted_completion &each : order.entries) {
+		oac_completion entry = each.entry;
+		entry.phase = phase_of(completed_) ^ (each.has_wrong_phase ? OAC_PHASE_MASK : 0);
+		put(entry);
+	}
+}
+
+void queue::put(const oac_completion &entry)
+{
 	std::byte *at;
 	outcome posted = cq_.look(completed_, at);
 
@@ -400,21 +547,28 @@ void queue::publish_tail()
 {
 	std::byte *at = tail_.entry(board_, 0, sizeof(completed_));
 
-	if (!at) [[unlikely]] {
-		std::span<std::byte> direct;
-		outcome result =
-			context_.window(tail_va_, sizeof(completed_), access::write, direct);
-		if (result.ok())
-			tail_.keep(board_, 0, sizeof(completed_), direct);
-		at = tail_.entry(board_, 0, sizeof(completed_));
-		if (result.ok() && !at)
-			result = context_.write(tail_va_, bytes_of(completed_));
-		if (!result.ok())
-			die(result);
-		if (!at || !result.ok())
-			return;
-	}
+	if (!at) [[unlikely]]
+		return publish_tail_slowly();
 	store(at, 0, completed_, std::memory_order_release);
+}
+
+void queue::publish_tail_slowly()
+{
+	std::uint32_t tail = completed_;
+	std::span<std::byte> direct;
+
+	if (board_.hooks)
+		board_.hooks->on_tail(name(), tail);
+	outcome result = context_.window(tail_va_, sizeof(tail), access::write, direct);
+	if (result.ok())
+		tail_.keep(board_, 0, sizeof(tail), direct);
+	std::byte *const at = usable(direct, sizeof(tail));
+	if (at)
+		store(at, 0, tail, std::memory_order_release);
+	else if (result.ok())
+		result = context_.write(tail_va_, bytes_of(tail));
+	if (!result.ok())
+		die(result);
 }
 
 /* Head and completions last: who sees them sees the rest of the line. */
@@ -423,20 +577,21 @@ void queue::write_progress()
 	std::byte *at = progress_.entry(board_, 0, sizeof(oac_progress));
 
 	if (!at && progress_address_) [[unlikely]] {
-		progress_.keep(board_, 0, sizeof(oac_progress),
-			       board_.port.dma_window(progress_address_, sizeof(oac_progress),
-						      access::write));
-		at = progress_.entry(board_, 0, sizeof(oac_progress));
+		const std::span<std::byte> direct = board_.window(
+			progress_address_, sizeof(oac_progress), access::write);
+		progress_.keep(board_, 0, sizeof(oac_progress), direct);
+		at = usable(direct, sizeof(oac_progress));
 		is_line_old_ = true;
 	}
+	std::uint64_t counts = progress_counts(sq_head_, completed_);
 	if (is_line_old_)
-		write_whole_progress(at);
+		counts = write_whole_progress(at);
 	if (at)
-		store(at, 0, progress_counts(sq_head_, completed_), std::memory_order_release);
+		store(at, 0, counts, std::memory_order_release);
 }
 
-/* at: where it goes, but for the two counts; null: by message, all of it, or nowhere. */
-void queue::write_whole_progress(std::byte *at)
+/* at: where it goes, but for the two counts returned; null: by message, all of it, or nowhere. */
+std::uint64_t queue::write_whole_progress(std::byte *at)
 {
 	oac_progress line{};
 
@@ -449,12 +604,17 @@ void queue::write_whole_progress(std::byte *at)
 	line.error_count = error_count_;
 	line.compute_ns = compute_ns_;
 	line.copy_ns = copy_ns_;
+	line.waiting = blocked_;
+	line.steps = steps_;
+	if (board_.hooks) [[unlikely]]
+		board_.hooks->on_progress(name(), line);
 	constexpr std::size_t skip = offsetof(oac_progress, state);
 	if (at)
 		std::memcpy(at + skip, reinterpret_cast<std::byte *>(&line) + skip,
 			    sizeof(line) - skip);
 	else if (progress_address_ && !board_.host_write(progress_address_, bytes_of(line)))
 		die({ OAC_ST_DMA_ERROR, 0 });
+	return progress_counts(line.sq_head, line.completed);
 }
 
 void queue::arm()

@@ -120,6 +120,22 @@ public:
 	std::int64_t run_nops();
 	/* Takes ARM over; a trapped write arms even if the sequence is an old one. */
 	void arm();
+	/* The command at hand fails, and the queue. false: an engine does not let go of it. */
+	bool abort();
+	/* Does an engine let go of the command at hand, if this is done about it? */
+	bool is_released(rung how) const
+	{
+		return !command_.is_frozen() || !board_.hooks || board_.hooks->releases(id, how);
+	}
+	bool is_frozen() const { return command_.is_frozen(); }
+	/* A frozen command goes on as if nothing had been. */
+	void thaw();
+	/* A completion that was kept back. */
+	void post_late(const oac_completion &entry);
+	/* Faults have come or gone: short cuts are to be taken anew. */
+	void reconsider();
+	/* A command that takes long is still worked on, or has its turn ahead. */
+	void show_steps();
 	/* When to look at the word of a WAIT again. */
 	std::optional<std::uint64_t> next_poll_ns() const;
 
@@ -139,16 +155,23 @@ private:
 	bool advance(step_budget &budget);
 	void set_blocked(bool is_blocked);
 	bool fetch(oac_cmd &cmd);
+	bool fetch_slowly(oac_cmd &cmd);
+	bool is_let_through(const oac_cmd &cmd);
+	bool is_doorbell_lost();
+	queue_name name() const { return { id, context_.id }; }
 	void complete(std::uint32_t tag, const outcome &result);
 	void post(std::uint32_t tag, const outcome &result);
 	void post_slowly(std::uint32_t tag, const outcome &result);
+	void post_as_told(const post_order &order);
+	void put(const oac_completion &entry);
 	void fail(const outcome &result);
 	void die(const outcome &result);
 	void refuse_doorbell(std::uint32_t tail);
 	void publish(bool has_progress, bool has_completions);
 	void publish_tail();
+	void publish_tail_slowly();
 	void write_progress();
-	void write_whole_progress(std::byte *at);
+	std::uint64_t write_whole_progress(std::byte *at);
 	void raise_if_armed();
 	bool has_new_arm() const
 	{
@@ -205,6 +228,8 @@ private:
 	outcome failure_;
 	std::uint64_t error_count_ = 0;
 	std::uint64_t compute_ns_ = 0, copy_ns_ = 0;
+	std::uint32_t steps_ = 0, shown_steps_ = 0; /* see oac_progress */
+	std::uint32_t seen_tail_ = 0; /* of the doorbell, while faults are watched for */
 	/* The clock at the batch's first copy or fill, and engine time up to it. */
 	std::uint64_t copy_began_ns_ = 0, copy_began_compute_ns_ = 0;
 

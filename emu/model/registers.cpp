@@ -69,6 +69,7 @@ void registers::reset()
 	boot_size_ = 0;
 	admin_depth_ = OAC_ADMIN_DEPTH_MIN;
 	clock_high_ = 0;
+	heartbeat_ = 0;
 }
 
 /* Every vector starts masked. */
@@ -108,7 +109,9 @@ bool registers::read(std::uint64_t offset, std::span<std::byte> to)
 	}
 	if (!which || which->access == mode::WO || to.size() != sizeof(std::uint32_t))
 		return false;
-	const std::uint32_t value = value_of(offset);
+	std::uint32_t value = value_of(offset);
+	if (board_.hooks) [[unlikely]]
+		board_.hooks->on_register(offset, value);
 	std::memcpy(to.data(), &value, sizeof(value));
 	return true;
 }
@@ -138,11 +141,11 @@ std::uint32_t registers::protocol() const
 	return OAC_PROTOCOL_MAJOR << OAC_PROTOCOL_MAJOR_SHIFT | minor;
 }
 
-std::uint32_t registers::heartbeat() const
+std::uint32_t registers::heartbeat()
 {
-	if (rom_.state() != OAC_STATE_RUNNING)
-		return 0;
-	return low_half(board_.clock_ns() / HEARTBEAT_NS) & INT32_MAX;
+	if (rom_.state() == OAC_STATE_RUNNING && !board_.broken.heartbeat_stopped)
+		heartbeat_ = low_half(board_.clock_ns() / HEARTBEAT_NS) & INT32_MAX;
+	return heartbeat_;
 }
 
 std::uint32_t registers::value_of(std::uint64_t offset)
@@ -201,6 +204,8 @@ std::uint32_t registers::value_of(std::uint64_t offset)
 	}
 	case OAC_REG_CLOCK_HI:
 		return clock_high_;
+	case OAC_REG_EVENT_SEQ:
+		return board_.read_event_seq();
 	}
 	return OAC_REG_ALL_ONES;
 }

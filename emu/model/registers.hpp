@@ -54,7 +54,7 @@ private:
 	bool set_admin(std::uint64_t offset, std::uint32_t value);
 	bool set_admin_control(std::uint32_t value);
 	std::uint32_t protocol() const;
-	std::uint32_t heartbeat() const;
+	std::uint32_t heartbeat();
 	std::byte *storage(std::uint64_t offset, std::size_t length);
 
 	board &board_;
@@ -67,6 +67,7 @@ private:
 	pair boot_address_, admin_sq_, admin_cq_;
 	std::uint32_t boot_size_ = 0, admin_depth_ = OAC_ADMIN_DEPTH_MIN;
 	std::uint32_t clock_high_ = 0;
+	std::uint32_t heartbeat_ = 0; /* shown last */
 	std::vector<std::byte> msix_table_; /* an entry for each vector there is */
 	alignas(8) std::array<std::byte, OAC_MSIX_VECTORS / 8> msix_pba_{}; /* whole words */
 };

@@ -45,7 +45,9 @@ void sensors::start(const oac_fw_manifest &manifest, std::uint64_t now_ns)
 	window_ = {};
 	window_[slot_].start_ns = now_ns;
 	table_.assign(manifest.sensors, manifest.sensors + manifest.sensor_count);
-	alarmed_.assign(table_.size(), false);
+	alarmed_.assign(table_.size(), {});
+	hot_count_ = 0;
+	tripped_ = false;
 }
 
 void sensors::stop()
@@ -53,6 +55,24 @@ void sensors::stop()
 	running_ = false;
 	table_.clear();
 	alarmed_.clear();
+	hot_count_ = 0;
+	tripped_ = false;
+}
+
+void sensors::force(std::uint16_t id, std::optional<std::int64_t> value)
+{
+	if (value)
+		forced_[id] = *value;
+	else
+		forced_.erase(id);
+}
+
+void sensors::set_dead(std::uint16_t id, bool is_dead)
+{
+	if (is_dead)
+		dead_.insert(id);
+	else
+		dead_.erase(id);
 }
 
 double sensors::load() const
@@ -104,8 +124,15 @@ std::vector<sensors::alarm> sensors::advance(std::uint64_t now_ns)
 {
 	std::vector<alarm> alarms;
 
-	if (!running_ || now_ns <= now_ns_)
+	if (!running_)
 		return alarms;
+	if (now_ns <= now_ns_)
+		return check_limits();
+	/* as it was since the last time */
+	if (is_hot())
+		hot_ns_ += now_ns - now_ns_;
+	if (braked_)
+		brake_ns_ += now_ns - now_ns_;
 	double left = static_cast<double>(now_ns - now_ns_) / NS_PER_S;
 	if (left > DRIFT_MAX_S) {
 		/* a long sleep: nothing ran, so the end of it is all that matters but for energy */
@@ -121,15 +148,38 @@ std::vector<sensors::alarm> sensors::advance(std::uint64_t now_ns)
 		drift(static_cast<double>(step) / NS_PER_S);
 		roll_window();
 	}
+	return check_limits();
+}
+
+/* A trip stays until firmware starts anew: by then it may be cooler. */
+std::vector<sensors::alarm> sensors::check_limits()
+{
+	std::vector<alarm> alarms;
+
+	hot_count_ = 0;
 	for (std::size_t i = 0; i < table_.size(); i++) {
 		const oac_sensor_info &sensor = table_[i];
-		if (sensor.type != OAC_SENSOR_TEMPERATURE || !(sensor.flags & OAC_SENSOR_HAS_WARN))
+		limit_state &state = alarmed_[i];
+		if (sensor.type != OAC_SENSOR_TEMPERATURE || is_dead(sensor.id))
 			continue;
 		const double warn = static_cast<double>(static_cast<std::int64_t>(sensor.warn));
+		const double critical =
+			static_cast<double>(static_cast<std::int64_t>(sensor.critical));
 		const double value = value_of(sensor.id);
-		if (alarmed_[i] ? value < warn - HYSTERESIS_MC : value > warn) {
-			alarms.push_back({ sensor.id, alarmed_[i] });
-			alarmed_[i] = !alarmed_[i];
+		if (sensor.flags & OAC_SENSOR_HAS_WARN &&
+		    (state.is_warned ? value < warn - HYSTERESIS_MC : value > warn)) {
+			state.is_warned = !state.is_warned;
+			alarms.push_back({ sensor.id, static_cast<std::uint16_t>(
+							      state.is_warned ?
+								      OAC_EVENT_THERMAL_WARNING :
+								      OAC_EVENT_THERMAL_CLEARED) });
+		}
+		hot_count_ += state.is_warned;
+		if (sensor.flags & OAC_SENSOR_HAS_CRITICAL && !state.is_tripped &&
+		    value > critical) {
+			state.is_tripped = true;
+			tripped_ = true;
+			alarms.push_back({ sensor.id, OAC_EVENT_THERMAL_TRIP });
 		}
 	}
 	return alarms;
@@ -144,6 +194,13 @@ std::optional<std::uint64_t> sensors::next_tick_ns() const
 
 double sensors::value_of(std::uint16_t id) const
 {
+	const auto forced = forced_.find(id);
+
+	return forced == forced_.end() ? modelled(id) : static_cast<double>(forced->second);
+}
+
+double sensors::modelled(std::uint16_t id) const
+{
 	switch (id) {
 	case OAC_SENSOR_ID_CHIP_TEMP:
 		return AMBIENT_MC + chip_mc_;
@@ -156,7 +213,7 @@ double sensors::value_of(std::uint16_t id) const
 	case OAC_SENSOR_ID_CORE_CURRENT:
 		return power_mw() * 1000 / voltage_mv();
 	case OAC_SENSOR_ID_ENGINE_CLOCK:
-		return clock_hz_;
+		return clock_hz_ / slowdown();
 	case OAC_SENSOR_ID_ENGINE_LOAD:
 		return load() * 1e6;
 	}
@@ -175,8 +232,10 @@ std::vector<oac_sensor_value> sensors::values() const
 	for (const oac_sensor_info &sensor : table_) {
 		oac_sensor_value value{};
 		value.id = sensor.id;
-		value.absent = OAC_ABSENT_NO;
-		value.value = static_cast<std::uint64_t>(std::llround(value_of(sensor.id)));
+		value.absent = is_dead(sensor.id) ? OAC_ABSENT_FAILED : OAC_ABSENT_NO;
+		if (value.absent == OAC_ABSENT_NO)
+			value.value =
+				static_cast<std::uint64_t>(std::llround(value_of(sensor.id)));
 		value.card_ns = now_ns_;
 		all.push_back(value);
 	}

@@ -8,7 +8,9 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include <hw/oac_firmware.h>
@@ -21,7 +23,7 @@ class sensors
 public:
 	struct alarm {
 		std::uint16_t sensor;
-		bool cleared;
+		std::uint16_t event; /* OAC_EVENT_THERMAL_* */
 	};
 
 	/* Firmware starts: its table of sensors and the limits of the board. */
@@ -40,21 +42,47 @@ public:
 	std::vector<oac_sensor_info> info() const;
 	std::vector<oac_sensor_value> values() const;
 	std::uint64_t energy_uj() const { return static_cast<std::uint64_t>(energy_uj_); }
+	std::uint64_t hot_ns() const { return hot_ns_; }
+	std::uint64_t brake_ns() const { return brake_ns_; }
+
+	/* Over a warning limit: slowed down; was over a critical one: engines stand still. */
+	bool is_hot() const { return hot_count_ != 0; }
+	bool is_tripped() const { return tripped_; }
+	bool is_braked() const { return braked_; }
+	/* Engine clocks are divided by so much for it. */
+	unsigned slowdown() const { return (is_hot() ? 2u : 1u) * (braked_ ? 4u : 1u); }
+
+	/* What is shown from now on in place of what the model says, until taken back or power-off. */
+	void force(std::uint16_t id, std::optional<std::int64_t> value);
+	void set_dead(std::uint16_t id, bool is_dead);
+	bool is_dead(std::uint16_t id) const { return dead_.contains(id); }
+	void set_brake(bool on) { braked_ = on; }
 
 private:
 	struct slot {
 		std::uint64_t start_ns, busy_ns;
 	};
+	struct limit_state {
+		bool is_warned, is_tripped;
+	};
+
+	std::vector<alarm> check_limits();
 
 	double load() const;
 	double power_mw() const;
 	double voltage_mv() const;
 	double value_of(std::uint16_t id) const;
+	double modelled(std::uint16_t id) const;
 	void drift(double seconds);
 	void roll_window();
 
 	std::vector<oac_sensor_info> table_;
-	std::vector<bool> alarmed_;
+	std::vector<limit_state> alarmed_;
+	std::map<std::uint16_t, std::int64_t> forced_;
+	std::set<std::uint16_t> dead_;
+	unsigned hot_count_ = 0; /* sensors over their warning limit */
+	bool tripped_ = false, braked_ = false;
+	std::uint64_t hot_ns_ = 0, brake_ns_ = 0;
 	double idle_mw_ = 0, limit_mw_ = 0, clock_hz_ = 0;
 	bool running_ = false;
 	bool settled_ = false;

@@ -5,6 +5,7 @@
 // messages themselves are in endpoint_device.cpp and endpoint_dma.cpp.
 #include "endpoint_internal.hpp"
 
+#include <cerrno>
 #include <ctime>
 #include <new>
 
@@ -190,6 +191,14 @@ std::uint64_t endpoint::now_ns()
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return static_cast<std::uint64_t>(now.tv_sec) * 1000000000u +
 	       static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+void endpoint::pause(std::uint64_t ns)
+{
+	timespec left{ static_cast<time_t>(ns / 1000000000u), static_cast<long>(ns % 1000000000u) };
+
+	while (ns && clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) == EINTR)
+		;
 }
 
 } // namespace oac::vfio_user

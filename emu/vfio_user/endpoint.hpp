@@ -67,6 +67,7 @@ public:
 	bool dma_write(std::uint64_t addr, std::span<const std::byte> from) override;
 	void interrupt(unsigned vector) override;
 	std::uint64_t now_ns() override;
+	void pause(std::uint64_t ns) override;
 
 	log &lines() { return log_; }
 	const dma_table &maps() const { return maps_; }

@@ -74,6 +74,22 @@ void server::unpark()
 	parking_changed_.notify_all();
 }
 
+bool server::do_between_steps(const std::function<void()> &work)
+{
+	const std::lock_guard visit(visit_lock_);
+	/* also when it throws */
+	struct leave {
+		server &s;
+		~leave() { s.unpark(); }
+	};
+
+	if (!park())
+		return false;
+	const leave at_end{ *this };
+	work();
+	return true;
+}
+
 void server::stay_parked()
 {
 	std::unique_lock lock(parking_lock_);

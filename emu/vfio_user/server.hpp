@@ -8,6 +8,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -54,6 +55,11 @@ public:
 		return endpoint_.step();
 	}
 	void unpark();
+	/*
+	 * From any thread: does the work while the card stands still between two steps. One at a
+	 * time; false: the card is parked by another, or run() is over: not done.
+	 */
+	bool do_between_steps(const std::function<void()> &work);
 	/* After run() has thrown: the client sees its connection close. */
 	void abandon();
 
@@ -90,6 +96,7 @@ private:
 	unsigned parked_steps_ = 0;
 
 	enum class parking { no, wanted, parked, ended };
+	std::mutex visit_lock_; /* one do_between_steps() at a time; taken before parking_lock_ */
 	std::mutex parking_lock_;	/* guards parking_ */
 	std::condition_variable parking_changed_;
 	parking parking_ = parking::no;

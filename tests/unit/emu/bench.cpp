@@ -100,7 +100,9 @@ oac_completion bench::admin(oac_admin_cmd cmd)
 	const oac_completion done = array<oac_completion>(admin_cq_)[slot];
 	EXPECT_EQ(done.tag, cmd.cid);
 	EXPECT_EQ(done.phase, ((admin_count_ - 1) / admin_depth_ + 1) % 2);
-	EXPECT_EQ(host_.interrupts[OAC_MSIX_ADMIN_VECTOR], before + 1);
+	/* one for the answer, and perhaps one that tells of an event */
+	EXPECT_GE(host_.interrupts[OAC_MSIX_ADMIN_VECTOR], before + 1);
+	EXPECT_LE(host_.interrupts[OAC_MSIX_ADMIN_VECTOR], before + 2);
 	return done;
 }
 

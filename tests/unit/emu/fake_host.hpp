@@ -65,6 +65,7 @@ public:
 
 	void interrupt(unsigned vector) override { interrupts[vector]++; }
 	std::uint64_t now_ns() override { return now += tick; }
+	void pause(std::uint64_t ns) override { now += ns; }
 
 	bool has(std::uint64_t addr, std::uint64_t length) const
 	{

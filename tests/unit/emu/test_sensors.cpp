@@ -92,11 +92,11 @@ TEST_F(sensor_test, AlarmComesOnceAndGoesBelowTheLimit)
 	const auto hot = pass(30, 1);
 	ASSERT_EQ(hot.size(), 1u);
 	EXPECT_EQ(hot[0].sensor, OAC_SENSOR_ID_CHIP_TEMP);
-	EXPECT_FALSE(hot[0].cleared);
+	EXPECT_EQ(hot[0].event, OAC_EVENT_THERMAL_WARNING);
 	EXPECT_TRUE(pass(20, 1).empty());
 	const auto cool = pass(30, 0);
 	ASSERT_EQ(cool.size(), 1u);
-	EXPECT_TRUE(cool[0].cleared);
+	EXPECT_EQ(cool[0].event, OAC_EVENT_THERMAL_CLEARED);
 }
 
 TEST_F(sensor_test, EnergyIsPowerOverTime)
