@@ -130,7 +130,7 @@ struct oac_card {
 	struct device *hwmon;		/* changed by probe, remove and who has the turn */
 	struct oac_fw_image image;	/* that ran last; under the turn, as are the next two */
 	u32 boot_fail;			/* OAC_FAIL_* of the last boot */
-	bool settled;			/* this recovery has told all contexts that they are lost */
+	bool settled;			/* no context can be of use: told since the card last worked */
 
 	struct oac_progress *progress;	/* doorbell_pages entries, by queue id; gone after remove */
 	dma_addr_t progress_dma;
@@ -171,6 +171,7 @@ struct oac_card {
 	u32 generation;			/* resets known of; raised by who has the turn */
 	u32 reset_count;		/* the card's own, at its last boot */
 	bool stopped;			/* no DMA, no commands, until it is booted anew */
+	bool dumped;			/* there is evidence of the first failure; under the turn */
 	bool loading;			/* FIRMWARE_LOAD has the turn */
 	unsigned long away;		/* OAC_AWAY_*: registers are not there for the moment */
 

@@ -278,6 +278,7 @@ static int oac_fw_finish(struct oac_card *card, int err)
 	/* Firmware that nobody drives must not show as running; a refusal's reason stays. */
 	if (err && booted && oac_hw_reset(card))
 		oac_card_fail(card, OAC_CAUSE_IMPLAUSIBLE, "a boot could not be undone");
+	card->settled = err != 0;
 	oac_fw_set_state(card, err ? OAC_FW_DOWN : OAC_FW_UP);
 	if (!err)
 		oac_events_look(card, true);
@@ -364,7 +365,6 @@ static int oac_fw_change(struct oac_card *card, struct oac_fw_image *image)
 		return err;
 	oac_health_reset_begins(card, OAC_CAUSE_OPERATOR);
 	oac_reset_quiesce(card);
-	card->settled = false;
 	oac_reset_settle(card, NULL);
 	pci_set_master(card->pdev);
 	WRITE_ONCE(card->stopped, false);

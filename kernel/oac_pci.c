@@ -30,7 +30,6 @@ static void oac_pci_begin(struct oac_card *card)
 static void oac_pci_settle(struct oac_card *card)
 {
 	oac_turn_take(card);
-	card->settled = false;
 	oac_reset_settle(card, NULL);
 	oac_turn_give(card);
 }
@@ -156,7 +155,6 @@ static int oac_pci_suspend(struct device *dev)
 	/* It has no power soon: that it does not take the reset is no reason to stay awake. */
 	if (!oac_card_is_lost(card) && oac_hw_reset(card))
 		drm_warn(&card->drm, "it goes to sleep without a reset\n");
-	card->settled = false;
 	oac_reset_settle(card, NULL);
 	oac_turn_give(card);
 	set_bit(OAC_AWAY_PCI, &card->away);

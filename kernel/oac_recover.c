@@ -254,7 +254,6 @@ static int oac_recover_card(struct oac_card *card, const struct oac_wish *wish, 
 
 	oac_health_reset_begins(card, wish->cause);
 	oac_reset_quiesce(card);
-	card->settled = false;
 	for (; rung <= OAC_RUNG_FIRMWARE && err; rung++) {
 		u64 began_ns = ktime_get_ns();
 
@@ -319,6 +318,7 @@ static int oac_recover_run(struct oac_card *card, const struct oac_wish *wish, u
 		return -EHOSTDOWN;
 	if (oac_wish_is_stale(card, wish))
 		return 0;
+	oac_dump(card, wish->cause, wish->queue);
 	if (oac_recover_is_by_hand(card) && wish->cause != OAC_CAUSE_OPERATOR) {
 		oac_recover_halt(card, wish);
 		return -EHOSTDOWN;

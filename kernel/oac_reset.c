@@ -84,7 +84,7 @@ int oac_reset_card(struct oac_card *card, u32 rung)
 }
 
 /*
- * All contexts are lost, once per recovery: the one that was the cause is guilty. From the new
+ * All contexts are lost, once until the card works again: the one that was the cause is guilty. From the new
  * generation on progress lines are final, so whoever waits is woken and finds in them what was done.
  */
 void oac_reset_settle(struct oac_card *card, struct oac_context *guilty)
