@@ -267,7 +267,9 @@ static int oac_recover_card(struct oac_card *card, const struct oac_wish *wish, 
 		if (wish->only)
 			break;
 	}
-	oac_reset_settle(card, guilty);
+	/* Where no rung was allowed, or there was no time for one. */
+	if (err)
+		oac_reset_settle(card, guilty);
 	return err;
 }
 
