@@ -43,7 +43,7 @@ check: deps-check ## every check and test: what CI runs
 	@$(CHECK)
 
 # check-NAME runs the stages of that name in the table of scripts/check.py.
-.PHONY: check-unit check-abi check-api check-asan check-tsan check-vm check-debug
+.PHONY: check-unit check-abi check-api check-asan check-tsan check-fuzz check-vm check-debug
 check-unit: deps-build ## unit tests
 	@$(CHECK) --only unit
 check-abi: deps-build ## tests of the kernel's ABI that need no kernel
@@ -54,6 +54,8 @@ check-asan: deps-build ## all of these under address and undefined-behaviour san
 	@$(CHECK) --only asan
 check-tsan: deps-build ## all of these under the thread sanitizer
 	@$(CHECK) --only tsan
+check-fuzz: deps-check ## fuzz targets, FUZZ_SECONDS=60 each
+	@$(CHECK) --only fuzz
 check-vm: deps-check ## the module on stock kernels in virtual machines
 	@$(CHECK) --only vm
 check-debug: deps-check ## the same on a kernel with KASAN, lockdep and failing memory; not part of check

@@ -32,15 +32,20 @@ if(OAC_WERROR)
 	add_compile_options(-Werror)
 endif()
 
-set(OAC_SANITIZE "" CACHE STRING "Sanitizers: empty, address (with undefined) or thread")
-set_property(CACHE OAC_SANITIZE PROPERTY STRINGS "" address thread)
+set(OAC_SANITIZE "" CACHE STRING
+	"Sanitizers: empty, address (with undefined), thread, or fuzzer (clang, tests/fuzz)")
+set_property(CACHE OAC_SANITIZE PROPERTY STRINGS "" address thread fuzzer)
 if(OAC_SANITIZE STREQUAL "address")
 	set(OAC_SANITIZE_FLAGS -fsanitize=address,undefined -fno-sanitize-recover=all)
 elseif(OAC_SANITIZE STREQUAL "thread")
 	# GCC warns that it does not model fences under -fsanitize=thread.
 	set(OAC_SANITIZE_FLAGS -fsanitize=thread -Wno-tsan)
+elseif(OAC_SANITIZE STREQUAL "fuzzer")
+	set(OAC_SANITIZE_FLAGS -fsanitize=fuzzer-no-link,address,undefined
+		-fno-sanitize-recover=all)
 elseif(NOT OAC_SANITIZE STREQUAL "")
-	message(FATAL_ERROR "OAC_SANITIZE is '${OAC_SANITIZE}': use address, thread or nothing")
+	message(FATAL_ERROR
+		"OAC_SANITIZE is '${OAC_SANITIZE}': use address, thread, fuzzer or nothing")
 endif()
 if(OAC_SANITIZE_FLAGS)
 	add_compile_options(${OAC_SANITIZE_FLAGS} -fno-omit-frame-pointer)

@@ -34,8 +34,9 @@ void oac_context_put(struct oac_context *context)
 }
 
 /* Counts the context before the card has it: from here on no firmware load can begin. */
-static int oac_context_claim(struct oac_card *card, u32 *max_contexts)
+static int oac_context_claim(struct oac_context *context, u32 *max_contexts)
 {
+	struct oac_card *card = context->card;
 	int err = 0;
 
 	mutex_lock(&card->lock);
@@ -45,6 +46,8 @@ static int oac_context_claim(struct oac_card *card, u32 *max_contexts)
 		err = -EHOSTDOWN;
 	else
 		card->contexts++;
+	/* It changes only while the state is BUSY. */
+	context->generation = card->generation;
 	*max_contexts = le32_to_cpu(card->identify.max_contexts);
 	mutex_unlock(&card->lock);
 	return err;
@@ -57,12 +60,13 @@ static void oac_context_unclaim(struct oac_card *card)
 	mutex_unlock(&card->lock);
 }
 
-static int oac_context_create_on_card(struct oac_card *card, u32 group, u32 *hw_id)
+static int oac_context_create_on_card(struct oac_context *context, u32 group)
 {
+	struct oac_card *card = context->card;
 	u32 max_contexts;
 	int id, err;
 
-	err = oac_context_claim(card, &max_contexts);
+	err = oac_context_claim(context, &max_contexts);
 	if (err)
 		return err;
 	id = ida_alloc_range(&card->context_ids, 1, max_contexts, GFP_KERNEL);
@@ -70,13 +74,13 @@ static int oac_context_create_on_card(struct oac_card *card, u32 group, u32 *hw_
 		err = id;
 		goto err_unclaim;
 	}
-	err = oac_admin_context_create(card, id, group);
-	if (err)
-		goto err_id;
-	*hw_id = id;
-	return 0;
-
-err_id:
+	context->hw_id = id;
+	err = oac_admin_context_create(context, group);
+	/* Reset in between: that is not the caller's context's fate, it has none yet. */
+	if (err == -ESTALE)
+		err = -EHOSTDOWN;
+	if (!err)
+		return 0;
 	ida_free(&card->context_ids, id);
 err_unclaim:
 	oac_context_unclaim(card);
@@ -92,13 +96,14 @@ static struct oac_context *oac_context_new(struct oac_file *file, u32 *limit)
 		return ERR_PTR(-ENOMEM);
 	kref_init(&context->ref);
 	context->file = file;
+	context->card = file->card;
 	mutex_init(&context->lock);
 	context->maps = RB_ROOT;
 	INIT_LIST_HEAD(&context->queues);
 	err = oac_client_charge(file, OAC_QUOTA_CONTEXTS, limit);
 	if (err)
 		goto err_put;
-	err = oac_context_create_on_card(file->card, file->group, &context->hw_id);
+	err = oac_context_create_on_card(context, file->group);
 	if (!err)
 		return context;
 	if (err == -ENOSPC)
@@ -109,14 +114,38 @@ err_put:
 	return ERR_PTR(err);
 }
 
+/*
+ * Under the context lock. Takes everything from the card, or only from our books if that was reset:
+ * then it knows nothing of it, and its memory is not touched any more. What is left is for the file:
+ * queues that can be asked how far they got.
+ */
+void oac_context_leave(struct oac_context *context)
+{
+	struct oac_card *card = context->card;
+	struct oac_queue *queue;
+
+	lockdep_assert_held(&context->lock);
+	if (context->has_left)
+		return;
+	list_for_each_entry(queue, &context->queues, context_node)
+		oac_queue_leave(queue);
+	if (!oac_context_lost(context))
+		oac_admin_context_destroy(context);
+	/* The card has let go of the maps, or may not touch memory any more. */
+	oac_map_release_all(context);
+	ida_free(&card->context_ids, context->hw_id);
+	oac_context_unclaim(card);
+	WRITE_ONCE(context->has_left, true);
+}
+
 /* Takes over the caller's reference. The card may be lost, the file closing. */
 void oac_context_destroy(struct oac_context *context)
 {
-	struct oac_card *card = context->file->card;
 	struct oac_queue *queue, *next;
 
 	mutex_lock(&context->lock);
 	context->dead = true;
+	oac_context_leave(context);
 	list_for_each_entry_safe(queue, next, &context->queues, context_node) {
 		struct xarray *ids = &context->file->queues;
 
@@ -125,15 +154,64 @@ void oac_context_destroy(struct oac_context *context)
 			oac_queue_put(queue);
 		oac_queue_destroy(queue);
 	}
-	oac_admin_context_destroy(card, context->hw_id);
-	/* The card has let go of the maps, or may not touch memory any more. */
-	oac_map_release_all(context);
 	mutex_unlock(&context->lock);
-	ida_free(&card->context_ids, context->hw_id);
-	oac_context_unclaim(card);
 	oac_client_uncharge(context->file, OAC_QUOTA_CONTEXTS);
 	oac_context_put(context);
 }
+
+/* ---- Loss ------------------------------------------------------------------------------------- */
+
+/* 0 if work on the context may begin, else the error to return. */
+int oac_context_check(const struct oac_context *context)
+{
+	if (oac_card_is_lost(context->card))
+		return -ENODEV;
+	if (oac_context_lost(context))
+		return -ESTALE;
+	return oac_card_check(context->card);
+}
+
+/* One that is lost and still has something; a reference. */
+static struct oac_context *oac_context_find_lost(struct oac_card *card)
+{
+	struct oac_context *context, *found = NULL;
+	struct oac_file *file;
+	unsigned long id;
+
+	mutex_lock(&card->clients.lock);
+	list_for_each_entry(file, &card->clients.list, client.node) {
+		xa_lock(&file->contexts);
+		xa_for_each(&file->contexts, id, context) {
+			if (READ_ONCE(context->has_left) || !oac_context_lost(context))
+				continue;
+			kref_get(&context->ref);
+			found = context;
+			break;
+		}
+		xa_unlock(&file->contexts);
+		if (found)
+			break;
+	}
+	mutex_unlock(&card->clients.lock);
+	return found;
+}
+
+/* The card was reset. One that is just being made has not got an id: its maker sees that it is lost. */
+void oac_context_lose_all(struct oac_card *card)
+{
+	struct oac_context *context;
+
+	while ((context = oac_context_find_lost(card))) {
+		oac_event_add(card, OAC_EVENT_CONTEXT_LOST, oac_context_lost(context),
+			      context->hw_id, 0);
+		mutex_lock(&context->lock);
+		oac_context_leave(context);
+		mutex_unlock(&context->lock);
+		oac_context_put(context);
+	}
+}
+
+/* ---- Ioctls ----------------------------------------------------------------------------------- */
 
 int oac_ioctl_context_create(struct drm_device *drm, void *data, struct drm_file *drm_file)
 {

@@ -64,7 +64,7 @@ int oac_local_start(struct oac_card *card)
 }
 
 /*
- * The firmware is about to go, and no context is left. When this returns, no process reaches local
+ * The firmware is about to go or went, and no map is left. When this returns, no process reaches local
  * memory, and none will through a buffer of now.
  */
 void oac_local_stop(struct oac_card *card)

@@ -190,13 +190,13 @@ static int oac_map_on_card(struct oac_context *context, const struct oac_map *ma
 		u64 bytes;
 		u32 count = oac_piece_take(&piece, segments, most, &bytes);
 
-		err = oac_admin_map(card, context->hw_id, map->va + done, oac_map_card_flags(map),
-				    segments, count);
+		err = oac_admin_map(context, map->va + done, oac_map_card_flags(map), segments,
+				    count);
 		if (!err)
 			done += bytes;
 	}
 	if (err && done)
-		oac_admin_unmap(card, context->hw_id, map->va, done);
+		oac_admin_unmap(context, map->va, done);
 	kvfree(segments);
 	return err;
 }
@@ -227,6 +227,8 @@ static int oac_map_add(struct oac_context *context, struct oac_map *map, u64 off
 	next = oac_map_at_or_after(context, map->va);
 	if (context->dead)
 		err = -ENOENT;
+	else if (oac_context_lost(context))
+		err = -ESTALE;
 	else if (next && next->va < map->va + map->size)
 		err = -EEXIST;
 	else if (map->bo->stale)
@@ -252,7 +254,7 @@ static int oac_map_create(struct oac_context *context, struct oac_bo *bo, struct
 		return -EINVAL;
 	if (args->flags & DRM_OAC_MAP_WRITE && bo->dir == DMA_TO_DEVICE)
 		return -EACCES;
-	err = oac_card_check(context->file->card);
+	err = oac_context_check(context);
 	if (!err)
 		err = oac_bo_dma_map(bo);
 	if (err)
@@ -318,8 +320,10 @@ int oac_ioctl_unmap(struct drm_device *drm, void *data, struct drm_file *drm_fil
 		return -EINTR;
 	}
 	map = oac_map_at_or_after(context, args->va);
-	if (map && map->va == args->va && map->size == args->size) {
-		oac_admin_unmap(context->file->card, context->hw_id, map->va, map->size);
+	if (oac_context_lost(context)) {
+		err = -ESTALE;
+	} else if (map && map->va == args->va && map->size == args->size) {
+		oac_admin_unmap(context, map->va, map->size);
 		oac_map_remove(context, map);
 	} else {
 		err = -ENOENT;

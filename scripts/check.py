@@ -168,6 +168,7 @@ BUILDS = {
         "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}),
     "tsan": Build("tsan", TOP / "build-tsan", 900, {
         "TSAN_OPTIONS": "second_deadlock_stack=1"}),
+    "fuzz": Build("fuzz", TOP / "build-fuzz", 900),
 }
 BUILT = {}
 
@@ -330,6 +331,7 @@ COMMANDS = {
         ("functions-self-test", ["scripts/check-functions.py", "--self-test"]),
         ("functions", ["scripts/check-functions.py"]),
         ("walk", ["scripts/check-walk.py"]),
+        ("threats", ["scripts/check-threats.py"]),
     ],
     "install": [("tree", ["scripts/check-install.sh"])],
     "lint": [("lint", ["scripts/check-lint.sh"])],
@@ -447,6 +449,32 @@ def stage_debug(_stage):
     return ring_kernel("debug", DEBUG_RING, DEBUG_TIMEOUT)
 
 
+FUZZ_S = int(os.environ.get("FUZZ_SECONDS", "60"))
+
+
+def fuzz(program):
+    """One fuzz target for a while, from nothing: what it finds is left in build/check."""
+    with tempfile.TemporaryDirectory(prefix="oac-fuzz-") as corpus:
+        status, output = run([program, f"-max_total_time={FUZZ_S}", "-max_len=4096",
+                              "-rss_limit_mb=4096", "-timeout=30", "-print_final_stats=1",
+                              f"-artifact_prefix={LOGS}/{program.name}-", corpus],
+                             f"fuzz-{program.name}", FUZZ_S + 300)
+    runs = re.search(r"number_of_executed_units: (\d+)", output)
+    covered = re.findall(r"cov: (\d+)", output)
+    if runs and covered:
+        say(f"   {program.name}: {runs.group(1)} runs, {covered[-1]} edges")
+    return count_exit(f"fuzz/{program.name}", status, output)
+
+
+def stage_fuzz(_stage):
+    programs = sorted((BUILDS["fuzz"].directory / "tests" / "fuzz").glob("fuzz_*"))
+    result = Result()
+    with concurrent.futures.ThreadPoolExecutor(max_workers=int(JOBS)) as pool:
+        for part in pool.map(fuzz, filter(is_program, programs)):
+            result.add(part)
+    return result
+
+
 # (name, builds it needs, what runs it, part of a run without --only)
 STAGES = [
     ("static", [], stage_commands, True),
@@ -460,6 +488,7 @@ STAGES = [
     ("asan", ["asan"], stage_sanitized, True),
     ("lint", ["default"], stage_commands, False),
     ("tsan", ["tsan"], stage_sanitized, False),
+    ("fuzz", ["fuzz"], stage_fuzz, True),
     ("vm", ["default"], stage_vm, True),
     ("debug", ["default"], stage_debug, False),
 ]
