@@ -116,15 +116,18 @@ void add_clear(CLI::App &emu, session &s)
 {
 	const auto wanted = std::make_shared<choice>();
 	const auto run = [&s, wanted] {
-		return ask_all(s, *wanted, "emu-clear",
-			       { { "request", "clear" }, { "id", wanted->id } });
+		tree request{ { "request", "clear" } };
+		if (wanted->id)
+			request["id"] = wanted->id;
+		return ask_all(s, *wanted, "emu-clear", request);
 	};
 	CLI::App *const verb = add_one(emu, s, wanted,
-				       { "clear", "Take a fault out of emulated cards again",
+				       { "clear", "Take a fault, or all, out of emulated cards again",
 					 "emu clear 3 -d socket:/run/oac/card0.sock" },
 				       run);
-	verb->add_option("id", wanted->id, "Its number, as inject gave it and state shows it")
-		->required()
+	verb->add_option("id", wanted->id,
+			 "Its number, as inject gave it and state shows it; all if not given")
+		->check(CLI::Range(1u, UINT32_MAX).description(""))
 		->type_name("ID");
 }
 

@@ -70,6 +70,11 @@ void card::context_destroy(std::uint32_t context) noexcept
 		admin_.run("destroy a context", command(OAC_ADMIN_CONTEXT_DESTROY, id), {}, {},
 			   { record.mapped().session, 0 });
 		contexts_.give(id);
+		/* With it went a queue that would not go alone. */
+		if (has_orphans_)
+			lose_queues([&](const queue_record &one) {
+				return one.context == context ? OAC_LOST_INNOCENT : OAC_LOST_NO;
+			});
 	} catch (const std::exception &) {
 		/* Lost, and with it the context. If the card only refused, a queue of it hangs. */
 		if (bus_->is_dead() || !admin_.is_enabled()) {

@@ -157,6 +157,8 @@ std::uint32_t card::ease(std::uint32_t queue, std::uint32_t cause)
 	static_assert(sizeof(cmd.arg.queue_abort) == sizeof(cmd.arg.queue_destroy));
 	/* From here on its owner may not come in between and destroy what we take. */
 	const std::lock_guard lock(life_mutex_);
+	if (record->lost != OAC_LOST_NO)
+		return OAC_RUNG_QUEUE;
 	if (try_rung(OAC_RUNG_QUEUE, cause, [&] {
 		    run("take a queue", OAC_ADMIN_QUEUE_DESTROY);
 		    lose_queues([&](const queue_record &one) {
