@@ -39,7 +39,8 @@ int accel_device_close(accel_device *device)
 		if (device->children.load() > 0)
 			throw failure(EBUSY,
 				      accel::card_text(*device->backend) +
-					      ": contexts or buffers exist; destroy them first");
+					      ": contexts, buffers or event streams exist; "
+					      "destroy them first");
 		const std::unique_ptr<accel_device> closed(device);
 		return 0;
 	});

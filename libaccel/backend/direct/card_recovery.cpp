@@ -29,7 +29,7 @@ namespace
 {
 
 /* Of an admin command that is to help; a card that works answers in microseconds. */
-constexpr std::int64_t EASE_TIMEOUT_NS = 100 * NS_PER_MS;
+constexpr std::int64_t EASE_TIMEOUT_NS = 500 * NS_PER_MS;
 constexpr std::int64_t ABORT_TIMEOUT_NS = 10 * NS_PER_MS;
 constexpr std::int64_t RESET_TIMEOUT_NS = 100 * NS_PER_MS;
 constexpr std::int64_t BOOT_TIMEOUT_NS = 10 * NS_PER_S;

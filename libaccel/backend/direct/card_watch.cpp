@@ -8,7 +8,7 @@
 //
 // How a hang is seen: a queue that has taken more than it completed, does not wait for a timeline
 // and has not moved its progress line for ACCEL_HANG_MS. Firmware is silent when its heartbeat stood
-// still twice in a row. A doorbell or an interrupt that got lost is made up for on the way.
+// still twice in a row. An interrupt that got lost is made up for on the way.
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -21,7 +21,6 @@
 #include "card_queue.hpp"
 #include "clock.hpp"
 #include "error.hpp"
-#include "ring.hpp"
 
 namespace accel::direct
 {
@@ -179,16 +178,13 @@ bool card::has_moved(std::uint32_t queue, queue_record &record, std::int64_t now
 }
 
 /*
- * A queue that did not move between two looks: was it rung, and does not know? Is an interrupt due
- * that did not come? Both are repeated; nobody minds one too many.
+ * A queue that did not move between two looks: is an interrupt due that did not come? It is made up;
+ * nobody minds one too many. A doorbell that got lost is for who waits to ring again: only he can
+ * without undoing a newer one.
  */
 void card::heal_queue(std::uint32_t queue, queue_record &record) noexcept
 {
 	const queue_progress at = read_progress(queue);
-	const std::uint32_t tail = mmio_load32(record.doorbell + OAC_DB_SQ_TAIL);
-	if (tail != at.taken && at.taken == at.completed && at.state == OAC_QUEUE_RUNNING)
-		bus_->doorbell_write(std::uint64_t{ queue } * OAC_DB_PAGE_SIZE + OAC_DB_SQ_TAIL,
-				     tail, sizeof(tail));
 	const std::uint64_t arm = load_word(record.doorbell + OAC_DB_ARM);
 	const bool is_due = arm != 0 && arm != record.arm_healed &&
 			    (arm & OAC_DB_ARM_SEEN_MASK) != at.completed;
