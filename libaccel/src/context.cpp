@@ -228,6 +228,7 @@ int accel_context_usage(accel_context *context, struct accel_usage *usage)
 	return guard([&] {
 		accel::require(context, "context");
 		accel::require(usage, "usage");
+		context->require_live();
 		const auto spent = context->device->backend->context_usage(context->id);
 		accel_usage all{};
 		context->count(all);

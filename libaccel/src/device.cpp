@@ -37,10 +37,9 @@ int accel_device_close(accel_device *device)
 			return 0;
 		accel::require(device, "device");
 		if (device->children.load() > 0)
-			throw failure(EBUSY,
-				      accel::card_text(*device->backend) +
-					      ": contexts, buffers or event streams exist; "
-					      "destroy them first");
+			throw failure(EBUSY, accel::card_text(*device->backend) +
+						     ": contexts, buffers or event streams exist; "
+						     "destroy them first");
 		const std::unique_ptr<accel_device> closed(device);
 		return 0;
 	});

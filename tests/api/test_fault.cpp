@@ -303,14 +303,18 @@ TEST_F(fault_test, a_hanging_queue_that_is_destroyed_is_ended)
 	expect_lost(*innocent_, ACCEL_LOST_INNOCENT);
 }
 
+/// Where destroying the context is enough, its owner or the watch does it, whoever is first.
 TEST_F(fault_test, the_same_where_its_context_is_enough)
 {
 	hang("context");
 	usleep(10000);
 	guilty_.reset();
-	expect_recovery("hang", ACCEL_RUNG_CONTEXT);
-	expect_unharmed(*innocent_);
+	for (int i = 0; i < 1000 && number(ACCEL_NUMBER_QUEUES) > 1; i++)
+		usleep(10000);
+	EXPECT_EQ(number(ACCEL_NUMBER_QUEUES), 1u);
 	EXPECT_EQ(number(ACCEL_NUMBER_CONTEXTS), 1u) << "nothing is left of it";
+	expect_unharmed(*innocent_);
+	next_good_answer();
 }
 
 /// With one card hung, all others work, and every card answers who only looks.

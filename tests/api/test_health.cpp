@@ -103,6 +103,8 @@ TEST_F(health_test, a_stream_waits_for_its_deadline)
 {
 	accel::event_stream stream = device().watch_events();
 	accel::event one{};
+	/* A card that was opened just now has its boot to tell. */
+	while (stream.read({ &one, 1 }, 100ms) == 1) {}
 	pollfd fd{ stream.fd(), POLLIN, 0 };
 	EXPECT_EQ(poll(&fd, 1, 0), 0);
 	EXPECT_EQ(stream.read({ &one, 1 }, 0s), -ETIMEDOUT);

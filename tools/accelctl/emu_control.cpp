@@ -121,8 +121,7 @@ tree ask_emulator(const std::string &path, const tree &request)
 		throw failure(exit_code::version, path, "the answer is none that is known",
 			      "use accel-emu of this version");
 	if (reply["ok"] != true)
-		throw failure(exit_code::usage, path,
-			      reply.contains("error") ? reply["error"].dump() : reply.dump(),
+		throw failure(exit_code::usage, path, reply.value("error", reply.dump()),
 			      "see accelctl emu list");
 	return reply;
 }

@@ -121,10 +121,11 @@ void add_clear(CLI::App &emu, session &s)
 			request["id"] = wanted->id;
 		return ask_all(s, *wanted, "emu-clear", request);
 	};
-	CLI::App *const verb = add_one(emu, s, wanted,
-				       { "clear", "Take a fault, or all, out of emulated cards again",
-					 "emu clear 3 -d socket:/run/oac/card0.sock" },
-				       run);
+	CLI::App *const verb =
+		add_one(emu, s, wanted,
+			{ "clear", "Take a fault, or all, out of emulated cards again",
+			  "emu clear 3 -d socket:/run/oac/card0.sock" },
+			run);
 	verb->add_option("id", wanted->id,
 			 "Its number, as inject gave it and state shows it; all if not given")
 		->check(CLI::Range(1u, UINT32_MAX).description(""))
