@@ -12,6 +12,7 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 
+#include <drm/drm_device.h>
 #include <drm/drm_drv.h>
 #include <drm/drm_file.h>
 
@@ -78,6 +79,16 @@ static inline void vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
 	vma->vm_flags |= flags;
 }
 #endif
+
+/* The device behind our node: uevents come from there. */
+static inline struct device *oac_node_device(struct drm_device *drm)
+{
+#ifdef OAC_HAS_ACCEL
+	return drm->accel->kdev;
+#else
+	return drm->render->kdev;
+#endif
+}
 
 static inline u64 oac_client_id(struct drm_file *drm_file)
 {

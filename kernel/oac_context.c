@@ -47,8 +47,9 @@ void oac_context_put(struct oac_context *context)
 }
 
 /* Counts the context before the card has it: from here on no firmware load can begin. */
-static int oac_context_claim(struct oac_card *card, u32 *max_contexts)
+static int oac_context_claim(struct oac_context *context, u32 *max_contexts)
 {
+	struct oac_card *card = context->card;
 	int err = 0;
 
 	mutex_lock(&card->lock);
@@ -58,6 +59,8 @@ static int oac_context_claim(struct oac_card *card, u32 *max_contexts)
 		err = -EHOSTDOWN;
 	else
 		card->contexts++;
+	/* It changes only while the state is BUSY. */
+	context->generation = card->generation;
 	*max_contexts = le32_to_cpu(card->identify.max_contexts);
 	mutex_unlock(&card->lock);
 	return err;
@@ -70,13 +73,23 @@ static void oac_context_unclaim(struct oac_card *card)
 	mutex_unlock(&card->lock);
 }
 
+/* Under the context lock: the card has nothing of it. */
+static void oac_context_give_id(struct oac_context *context)
+{
+	if (context->has_left)
+		return;
+	xa_erase(&context->card->context_ids, context->hw_id);
+	oac_context_unclaim(context->card);
+	WRITE_ONCE(context->has_left, true);
+}
+
 static int oac_context_create_on_card(struct oac_context *context)
 {
-	struct oac_card *card = context->file->card;
+	struct oac_card *card = context->card;
 	u32 max_contexts;
 	int err;
 
-	err = oac_context_claim(card, &max_contexts);
+	err = oac_context_claim(context, &max_contexts);
 	if (err)
 		return err;
 	err = xa_alloc(&card->context_ids, &context->hw_id, context, XA_LIMIT(1, max_contexts),
@@ -85,13 +98,17 @@ static int oac_context_create_on_card(struct oac_context *context)
 		err = err == -EBUSY ? -ENOSPC : err;
 		goto err_unclaim;
 	}
-	err = oac_admin_context_create(card, context->hw_id, context->file->group);
-	if (err)
-		goto err_id;
-	return 0;
+	err = oac_admin_context_create(context, context->file->group);
+	/* Reset in between: that is not the caller's context's fate, it has none yet. */
+	if (err == -ESTALE)
+		err = -EHOSTDOWN;
+	if (!err)
+		return 0;
+	mutex_lock(&context->lock);
+	oac_context_give_id(context);
+	mutex_unlock(&context->lock);
+	return err;
 
-err_id:
-	xa_erase(&card->context_ids, context->hw_id);
 err_unclaim:
 	oac_context_unclaim(card);
 	return err;
@@ -106,6 +123,7 @@ static struct oac_context *oac_context_new(struct oac_file *file, u32 *limit)
 		return ERR_PTR(-ENOMEM);
 	kref_init(&context->ref);
 	context->file = file;
+	context->card = file->card;
 	mutex_init(&context->lock);
 	context->maps = RB_ROOT;
 	INIT_LIST_HEAD(&context->queues);
@@ -123,15 +141,36 @@ err_put:
 	return ERR_PTR(err);
 }
 
+/*
+ * Under the context lock. Takes everything from the card, or only from our books if that was reset:
+ * then it knows nothing of it, and its memory is not touched any more. What is left is for the file:
+ * queues that can be asked how far they got. Returns its maps, to be freed without the lock.
+ */
+struct rb_root oac_context_leave(struct oac_context *context)
+{
+	struct oac_queue *queue;
+
+	lockdep_assert_held(&context->lock);
+	if (context->has_left)
+		return RB_ROOT;
+	list_for_each_entry(queue, &context->queues, context_node)
+		oac_queue_leave(queue);
+	if (!oac_context_lost(context))
+		oac_admin_context_destroy(context);
+	oac_context_give_id(context);
+	/* The card has let go of them, or may not touch memory any more. */
+	return oac_map_take_all(context);
+}
+
 /* Takes over the caller's reference. The card may be lost, the file closing. */
 void oac_context_destroy(struct oac_context *context)
 {
-	struct oac_card *card = context->file->card;
 	struct oac_queue *queue, *next;
 	struct rb_root maps;
 
 	mutex_lock(&context->lock);
 	context->dead = true;
+	maps = oac_context_leave(context);
 	list_for_each_entry_safe(queue, next, &context->queues, context_node) {
 		struct xarray *ids = &context->file->queues;
 
@@ -140,16 +179,45 @@ void oac_context_destroy(struct oac_context *context)
 			oac_queue_put(queue);
 		oac_queue_destroy(queue);
 	}
-	oac_admin_context_destroy(card, context->hw_id);
-	maps = oac_map_take_all(context);
 	mutex_unlock(&context->lock);
-	/* The card has let go of them, or may not touch memory any more. */
 	oac_map_free_all(&maps);
-	xa_erase(&card->context_ids, context->hw_id);
-	oac_context_unclaim(card);
 	oac_client_uncharge(context->file, OAC_QUOTA_CONTEXTS);
 	oac_context_put(context);
 }
+
+/* ---- Loss ------------------------------------------------------------------------------------- */
+
+/* 0 if work on the context may begin, else the error to return. */
+int oac_context_check(const struct oac_context *context)
+{
+	if (oac_card_is_lost(context->card))
+		return -ENODEV;
+	if (oac_context_lost(context))
+		return -ESTALE;
+	return oac_card_check(context->card);
+}
+
+/* The card was reset. One that is just being made is among them: its maker sees that it is lost. */
+void oac_context_lose_all(struct oac_card *card)
+{
+	struct oac_context *context;
+	struct rb_root maps;
+	unsigned long hw_id;
+
+	for (hw_id = 0; (context = oac_context_get_next(card, &hw_id)); hw_id++) {
+		if (oac_context_lost(context)) {
+			oac_event_add(card, OAC_EVENT_CONTEXT_LOST, oac_context_lost(context),
+				      hw_id, 0);
+			mutex_lock(&context->lock);
+			maps = oac_context_leave(context);
+			mutex_unlock(&context->lock);
+			oac_map_free_all(&maps);
+		}
+		oac_context_put(context);
+	}
+}
+
+/* ---- Ioctls ----------------------------------------------------------------------------------- */
 
 int oac_ioctl_context_create(struct drm_device *drm, void *data, struct drm_file *drm_file)
 {

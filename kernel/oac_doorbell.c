@@ -19,7 +19,7 @@ static vm_fault_t oac_doorbell_fault(struct vm_fault *vmf)
 
 	/* Held over the insertion: whoever revokes waits for it, then takes the page out. */
 	down_read(&card->doorbell_lock);
-	if (queue->dead || oac_card_is_lost(card))
+	if (queue->dead || oac_card_is_lost(card) || oac_queue_is_lost(queue))
 		pfn = page_to_pfn(queue->dummy);
 	else
 		pfn = oac_hw_doorbell_pfn(card, queue->hw_id);
@@ -54,7 +54,8 @@ static struct oac_queue *oac_doorbell_queue(struct oac_file *file, unsigned long
 
 	xa_lock(&file->queues);
 	xa_for_each(&file->queues, id, queue) {
-		if (queue->hw_id == hw_id && !queue->kernel_submit) {
+		/* A dead one's number may be another's by now. */
+		if (queue->hw_id == hw_id && !queue->kernel_submit && !READ_ONCE(queue->dead)) {
 			kref_get(&queue->ref);
 			break;
 		}

@@ -14,8 +14,9 @@
 #include "oac_drv.h"
 #include "oac_hw.h"
 
-/* Ours, so that unload can wait for it. */
+/* Ours, so that unload can wait for them. */
 struct workqueue_struct *oac_wq;
+struct workqueue_struct *oac_slow_wq;
 
 static const struct drm_ioctl_desc oac_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(OAC_INFO_GET, oac_ioctl_info_get, DRM_RENDER_ALLOW),
@@ -33,13 +34,17 @@ static const struct drm_ioctl_desc oac_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(OAC_QUEUE_FENCE, oac_ioctl_queue_fence, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(OAC_SYNC_STORE, oac_ioctl_sync_store, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(OAC_BO_USERPTR, oac_ioctl_bo_userptr, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(OAC_EVENTS_OPEN, oac_ioctl_events_open, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(OAC_RESET, oac_ioctl_reset, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(OAC_SELF_TEST, oac_ioctl_self_test, DRM_RENDER_ALLOW),
 };
 
 /* ---- Life and loss of a card ---------------------------------------------------------------- */
 
 /*
- * Gives the card up for good: it answers no more, or nonsense, or is being removed. Sticky; every
- * later call gets -ENODEV. Bus mastering goes off first, so that whoever sees the card lost may
+ * Gives the card up: it is not on the bus any more, or is being removed. Every later call gets
+ * -ENODEV; only the PCI core can bring it back, by a reset of its own. For a card that is there and
+ * does not work, see oac_card_fail(). Bus mastering goes off first, so that whoever sees the card lost may
  * free what the card could have reached. Any context that may sleep for PCI configuration.
  */
 void oac_card_lose(struct oac_card *card, const char *why)
@@ -47,8 +52,11 @@ void oac_card_lose(struct oac_card *card, const char *why)
 	pci_clear_master(card->pdev);
 	if (xchg(&card->lost, true))
 		return;
-	if (why)
+	if (why) {
 		drm_err(&card->drm, "card lost: %s\n", why);
+		oac_event_add(card, OAC_EVENT_GONE, 0, 0, 0);
+		oac_health_set(card, OAC_REASON_GONE, OAC_CAUSE_GONE);
+	}
 	wake_up_all(&card->admin.wait);
 	schedule_work(&card->lost_work);
 }
@@ -72,7 +80,7 @@ int oac_card_check(struct oac_card *card)
 	mutex_lock(&card->lock);
 	state = card->fw_state;
 	mutex_unlock(&card->lock);
-	return state == OAC_FW_UP ? 0 : -EHOSTDOWN;
+	return state == OAC_FW_UP && !READ_ONCE(card->stopped) ? 0 : -EHOSTDOWN;
 }
 
 /* ---- Files ------------------------------------------------------------------------------------ */
@@ -89,13 +97,14 @@ static int oac_file_open(struct drm_device *drm, struct drm_file *drm_file)
 	if (err < 0)
 		goto err_free;
 	file->group = err;
-	err = oac_client_open(file, drm_file);
-	if (err)
-		goto err_group;
 	mutex_init(&file->store_lock);
 	INIT_LIST_HEAD(&file->stores);
 	xa_init_flags(&file->contexts, XA_FLAGS_ALLOC1);
 	xa_init_flags(&file->queues, XA_FLAGS_ALLOC1);
+	/* Last: from here on a recovery finds it. */
+	err = oac_client_open(file, drm_file);
+	if (err)
+		goto err_group;
 	drm_file->driver_priv = file;
 	return 0;
 
@@ -188,21 +197,6 @@ static const struct drm_driver oac_drm_driver = {
 
 /* ---- PCI -------------------------------------------------------------------------------------- */
 
-/* The same number as in /dev/accel/by-id, with or without firmware. */
-static ssize_t serial_show(struct device *dev, struct device_attribute *attr, char *buf)
-{
-	struct oac_card *card = dev_get_drvdata(dev);
-
-	return sysfs_emit(buf, "%016llx\n", card->serial);
-}
-static DEVICE_ATTR_RO(serial);
-
-static struct attribute *oac_attrs[] = {
-	&dev_attr_serial.attr,
-	NULL,
-};
-ATTRIBUTE_GROUPS(oac);
-
 static int oac_dma_init(struct oac_card *card)
 {
 	struct device *dev = &card->pdev->dev;
@@ -265,6 +259,9 @@ static void oac_card_release(struct drm_device *drm, void *unused)
 	struct oac_card *card = to_oac_card(drm);
 
 	oac_local_fini(card);
+	oac_events_fini(card);
+	mutex_destroy(&card->recovery.turn);
+	mutex_destroy(&card->recovery.operator);
 	mutex_destroy(&card->clients.lock);
 	xa_destroy(&card->context_ids);
 	ida_destroy(&card->queue_ids);
@@ -301,7 +298,12 @@ static struct oac_card *oac_card_alloc(struct pci_dev *pdev)
 	ida_init(&card->queue_ids);
 	ida_init(&card->group_ids);
 	oac_fence_init(card);
+	oac_health_init(card);
+	oac_recover_init(card);
+	oac_watchdog_init(card);
 	err = drmm_add_action_or_reset(&card->drm, oac_card_release, NULL);
+	if (!err)
+		err = oac_events_init(card);
 	return err ? ERR_PTR(err) : card;
 }
 
@@ -324,12 +326,22 @@ static void oac_progress_fini(struct oac_card *card)
 	card->progress = NULL;
 }
 
+/* The card is lost: what works on it by itself ends, and nothing of that begins again. */
+static void oac_card_close(struct oac_card *card)
+{
+	oac_watchdog_fini(card);
+	oac_recover_fini(card);
+	oac_events_end(card);
+	oac_health_fini(card);
+}
+
 /* Makes the card forget host memory, whether it still answers or not. */
 static void oac_card_silence(struct oac_card *card)
 {
 	oac_fw_stop(card);
 	oac_hw_reset(card);
 	pci_clear_master(card->pdev);
+	oac_fw_forget(card);
 }
 
 static int oac_probe(struct pci_dev *pdev, const struct pci_device_id *id)
@@ -345,6 +357,7 @@ static int oac_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return err;
 	oac_submit_init(card);
 	oac_local_init(card);
+	oac_events_start(card);
 	err = oac_progress_init(card);
 	if (err)
 		goto err_pci;
@@ -362,12 +375,16 @@ static int oac_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = drm_dev_register(&card->drm, 0);
 	if (err)
 		goto err_silence;
+	oac_health_announce(card);
+	oac_watchdog_start(card);
 	oac_debugfs_add(card);
 	drm_info(&card->drm, "card %016llx, %u doorbells, %u interrupts\n", card->serial,
 		 card->doorbell_pages - 1, card->vector_count);
 	return 0;
 
 err_silence:
+	oac_card_lose(card, NULL);
+	oac_card_close(card);
 	oac_card_silence(card);
 	oac_irq_fini(card);
 	cancel_work_sync(&card->lost_work);
@@ -392,9 +409,11 @@ static void oac_remove(struct pci_dev *pdev)
 
 	oac_debugfs_remove(card);
 	oac_card_lose(card, NULL);
+	oac_card_close(card);
 	drm_dev_unplug(&card->drm);
 	oac_card_silence(card);
 	oac_irq_fini(card);
+	cancel_work_sync(&card->events.work);
 	cancel_work_sync(&card->lost_work);
 	oac_irq_wake_all(card);
 	oac_fence_fini(card);
@@ -425,6 +444,8 @@ static struct pci_driver oac_pci_driver = {
 	.remove = oac_remove,
 	.shutdown = oac_shutdown,
 	.dev_groups = oac_groups,
+	.err_handler = &oac_pci_errors,
+	.driver.pm = pm_sleep_ptr(&oac_pm_ops),
 	/* A boot takes seconds; cards boot side by side. */
 	.driver.probe_type = PROBE_PREFER_ASYNCHRONOUS,
 };
@@ -436,12 +457,18 @@ static int __init oac_module_init(void)
 	oac_wq = alloc_workqueue(OAC_NAME, WQ_UNBOUND, 0);
 	if (!oac_wq)
 		return -ENOMEM;
+	oac_slow_wq = alloc_workqueue(OAC_NAME "-slow", WQ_UNBOUND, 0);
+	err = -ENOMEM;
+	if (!oac_slow_wq)
+		goto err_wq;
 	oac_debugfs_init();
 	err = pci_register_driver(&oac_pci_driver);
-	if (err) {
-		oac_debugfs_fini();
-		destroy_workqueue(oac_wq);
-	}
+	if (!err)
+		return 0;
+	oac_debugfs_fini();
+	destroy_workqueue(oac_slow_wq);
+err_wq:
+	destroy_workqueue(oac_wq);
 	return err;
 }
 module_init(oac_module_init);
@@ -450,6 +477,7 @@ static void __exit oac_module_exit(void)
 {
 	pci_unregister_driver(&oac_pci_driver);
 	oac_debugfs_fini();
+	destroy_workqueue(oac_slow_wq);
 	destroy_workqueue(oac_wq);
 	/* Whoever dropped the last reference to a fence may be on its way out of our code. */
 	synchronize_rcu();

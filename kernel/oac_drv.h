@@ -13,8 +13,9 @@
  *   oac_store     waits for any fence to raise a word; owned by a file
  *
  * Lock order, outermost first; locks on one line are never held together:
+ *   oac_recovery.operator (waits for a recovery) | oac_recovery.turn
  *   mmap_lock | oac_bo.lock | oac_telemetry.lock | oac_local.scrub_lock | oac_file.store_lock |
- *   oac_point_lock
+ *   oac_point_lock | oac_reader.lock
  *     oac_card.bo_lock
  *       a dma-buf's reservation lock
  *         oac_context.lock
@@ -22,12 +23,15 @@
  *             oac_card.doorbell_lock | oac_admin.lock
  *               oac_card.lock | oac_vector.lock | oac_queue.submit_lock | oac_card.tick_lock |
  *               the xarrays' own locks
- *                 oac_client.lock | oac_users.lock
- * Of these only reservation, context, telemetry, scrub and admin locks are held across a wait for
- * the card, and that wait ends with the admin deadline. Nothing that touches user memory runs under
+ *                 oac_client.lock | oac_users.lock | oac_recovery.lock | oac_health.lock |
+ *                 oac_events.lock
+ * Of these only turn, reservation, context, telemetry, scrub and admin locks are held across a wait
+ * for the card, and that wait ends with the admin deadline, or for turn with that of a boot. Who has
+ * the turn may take all others but operator; the PCI core's lock on the device comes in front of it.
+ * Who holds any of the others only asks for a recovery. Nothing that touches user memory runs under
  * any of them. A buffer may be freed with its last reference: none is put under a context's lock.
  * A card that takes its local memory back holds its scrub lock and the dma-buf's, and waits for
- * another card, whose locks come behind them.
+ * another card, whose locks come behind them; that card's turn is not among these.
  * Fences are signalled with no spinlock of ours held, since their callbacks are anybody's; a
  * fence's lock comes behind store_lock, and our own callback takes no lock under it.
  */
@@ -61,6 +65,7 @@
 #include <hw/oac_telemetry.h>
 
 #include "oac_compat.h"
+#include "oac_health.h"
 #include "oac_mem.h"
 
 #ifndef CONFIG_64BIT
@@ -84,6 +89,7 @@ struct oac_admin {
 	dma_addr_t data_dma;
 	u32 tail;			/* commands sent, free-running */
 	bool enabled;
+	bool waiting;			/* somebody waits for a completion; read in interrupts */
 };
 
 /* Sensors as they were last read; readers in a hurry share one reading. */
@@ -125,7 +131,13 @@ struct oac_card {
 
 	struct oac_admin admin;
 	struct oac_telemetry telemetry;
-	struct device *hwmon;		/* changed by probe, remove and the one who set OAC_FW_BUSY */
+	struct device *hwmon;		/* changed by probe, remove and who has the turn */
+	struct pci_saved_state *config;	/* of the PCI function, as at probe */
+	struct oac_fw_image image;	/* that ran last; under the turn, as are the next two */
+	u32 boot_fail;			/* OAC_FAIL_* of the last boot */
+	u32 last_rung;			/* that helped the card as a whole; 0: none yet; as settled */
+	bool has_worked;		/* a command has ended since */
+	bool settled;			/* no context can be of use: told since the card last worked */
 
 	struct oac_progress *progress;	/* doorbell_pages entries, by queue id; gone after remove */
 	dma_addr_t progress_dma;
@@ -158,7 +170,19 @@ struct oac_card {
 	struct oac_counts counts;
 	struct dentry *debugfs;
 
-	bool lost;			/* sticky; see oac_card_lose() */
+	struct oac_health health;
+	struct oac_events events;
+	struct oac_recovery recovery;
+	struct oac_watch watch;
+
+	u32 generation;			/* resets known of; raised by who has the turn */
+	u32 reset_count;		/* the card's own, at its last boot */
+	bool stopped;			/* no DMA, no commands, until it is booted anew */
+	bool dumped;			/* there is evidence of the first failure; under the turn */
+	bool loading;			/* FIRMWARE_LOAD has the turn */
+	unsigned long away;		/* OAC_AWAY_*: registers are not there for the moment */
+
+	bool lost;			/* gone or given up: see oac_card_lose() */
 	struct work_struct lost_work;
 };
 
@@ -190,10 +214,14 @@ struct oac_map {
 
 struct oac_context {
 	struct kref ref;
-	struct oac_file *file;
+	struct oac_card *card;
+	struct oac_file *file;		/* may be gone once has_left is set */
 	u32 hw_id;
-	struct mutex lock;		/* guards the next three and orders the context's commands */
+	u32 generation;			/* of the card, when it was made */
+	u32 lost;			/* OAC_LOST_*, if not by generation: see oac_context_lost() */
+	struct mutex lock;		/* guards the next four and orders the context's commands */
 	bool dead;
+	bool has_left;			/* the card has nothing of it any more, nor can it */
 	struct rb_root maps;
 	struct list_head queues;	/* oac_queue.context_node, one reference each */
 	/* Written under the lock, read by whoever lists contexts. */
@@ -203,6 +231,25 @@ struct oac_context {
 	struct oac_usage ended;		/* of queues that are gone; guarded by oac_client.lock */
 };
 
+/* A queue's progress line, as it was in the end. */
+struct oac_last {
+	u32 taken;
+	u32 completed;
+	u32 state;
+	u32 status;
+	u64 fault_addr;
+};
+
+/* And as it was at the watchdog's last look but one. */
+struct oac_seen {
+	u32 taken;
+	u32 completed;
+	u32 steps;
+	u32 waiting;
+	unsigned long since;		/* in jiffies: so since then */
+	bool is_told;			/* that it hangs */
+};
+
 struct oac_queue {
 	struct kref ref;
 	struct oac_card *card;
@@ -210,6 +257,10 @@ struct oac_queue {
 	u32 id;				/* in its file */
 	u16 hw_id;			/* on the card; also its doorbell page */
 	bool dead;			/* set once, under doorbell_lock */
+	bool lost;			/* taken from the card alone, without its context */
+	bool has_left;			/* as its context's; under the context's lock */
+	struct oac_last last;		/* written before dead is set */
+	struct oac_seen seen;		/* the watchdog's own */
 	struct list_head context_node;	/* empty once destroyed */
 	wait_queue_head_t wait;
 	struct oac_vector *vector;
@@ -231,6 +282,7 @@ struct oac_queue {
 
 /* oac_drv.c */
 extern struct workqueue_struct *oac_wq;
+extern struct workqueue_struct *oac_slow_wq;	/* for what waits for cards */
 void oac_card_lose(struct oac_card *card, const char *why);
 int oac_card_check(struct oac_card *card);
 
@@ -239,8 +291,35 @@ static inline bool oac_card_is_lost(struct oac_card *card)
 	return READ_ONCE(card->lost);
 }
 
+/* Bits of oac_card.away. */
+#define OAC_AWAY_PCI		0	/* the PCI core resets it, or it sleeps */
+#define OAC_AWAY_RESET		1	/* we reset it */
+
+static inline bool oac_card_is_away(struct oac_card *card)
+{
+	return READ_ONCE(card->away);
+}
+
+/* OAC_LOST_*. Reads behind it are of what the card left, if it is lost. */
+static inline u32 oac_context_lost(const struct oac_context *context)
+{
+	u32 lost = smp_load_acquire(&context->lost);
+
+	if (lost || smp_load_acquire(&context->card->generation) == context->generation)
+		return lost;
+	return OAC_LOST_INNOCENT;
+}
+
+static inline bool oac_queue_is_lost(const struct oac_queue *queue)
+{
+	return smp_load_acquire(&queue->lost) || oac_context_lost(queue->context);
+}
+
 /* oac_fw.c */
 int oac_fw_start(struct oac_card *card);
+int oac_fw_restart(struct oac_card *card, bool use_default);
+void oac_fw_set_state(struct oac_card *card, enum oac_fw_state state);
+void oac_fw_forget(struct oac_card *card);
 void oac_fw_stop(struct oac_card *card);
 int oac_ioctl_firmware_load(struct drm_device *drm, void *data, struct drm_file *file);
 
@@ -251,15 +330,19 @@ int oac_admin_enable(struct oac_card *card);
 void oac_admin_disable(struct oac_card *card);
 int oac_admin_identify(struct oac_card *card, struct oac_identify *identify);
 int oac_admin_time_sync(struct oac_card *card);
-int oac_admin_context_create(struct oac_card *card, u32 context, u32 group);
-void oac_admin_context_destroy(struct oac_card *card, u32 context);
-int oac_admin_map(struct oac_card *card, u32 context, u64 va, u32 flags,
+int oac_admin_context_create(const struct oac_context *context, u32 group);
+int oac_admin_context_take(const struct oac_context *context);
+void oac_admin_context_destroy(const struct oac_context *context);
+int oac_admin_map(const struct oac_context *context, u64 va, u32 flags,
 		  const struct oac_segment *segments, u32 count);
-void oac_admin_unmap(struct oac_card *card, u32 context, u64 va, u64 length);
+void oac_admin_unmap(const struct oac_context *context, u64 va, u64 length);
 int oac_admin_scrub(struct oac_card *card, u64 offset, u64 length);
-int oac_admin_queue_create(struct oac_card *card, u32 context,
+int oac_admin_queue_create(const struct oac_context *context,
 			   const struct oac_admin_queue_create *create);
-void oac_admin_queue_destroy(struct oac_card *card, u16 queue);
+int oac_admin_queue_abort(const struct oac_queue *queue);
+int oac_admin_queue_take(const struct oac_queue *queue);
+void oac_admin_queue_destroy(const struct oac_queue *queue);
+int oac_admin_self_test(struct oac_card *card, u64 *failed);
 int oac_admin_get_log(struct oac_card *card, u32 page, u64 start, void *entries, u32 count,
 		      u32 size);
 
@@ -274,6 +357,9 @@ struct oac_context *oac_context_get(struct oac_file *file, u32 id);
 struct oac_context *oac_context_get_next(struct oac_card *card, unsigned long *hw_id);
 void oac_context_put(struct oac_context *context);
 void oac_context_destroy(struct oac_context *context);
+int oac_context_check(const struct oac_context *context);
+struct rb_root oac_context_leave(struct oac_context *context);
+void oac_context_lose_all(struct oac_card *card);
 int oac_ioctl_context_create(struct drm_device *drm, void *data, struct drm_file *file);
 int oac_ioctl_context_destroy(struct drm_device *drm, void *data, struct drm_file *file);
 
@@ -288,6 +374,7 @@ int oac_ioctl_unmap(struct drm_device *drm, void *data, struct drm_file *file);
 /* oac_queue.c */
 struct oac_queue *oac_queue_get(struct oac_file *file, u32 id);
 void oac_queue_put(struct oac_queue *queue);
+void oac_queue_leave(struct oac_queue *queue);
 void oac_queue_destroy(struct oac_queue *queue);
 int oac_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file *file);
 int oac_ioctl_queue_destroy(struct drm_device *drm, void *data, struct drm_file *file);
@@ -324,6 +411,7 @@ void oac_doorbell_revoke_all(struct oac_card *card);
 int oac_telemetry_start(struct oac_card *card, const struct oac_identify *identify);
 unsigned int oac_telemetry_count(struct oac_card *card);
 int oac_telemetry_read(struct oac_card *card, struct drm_oac_info_sensor *sensors);
+void oac_telemetry_judge(struct oac_card *card);
 
 /* oac_info.c */
 u64 oac_info_features(struct oac_card *card);

@@ -321,10 +321,12 @@ static int oac_fence_enqueue(struct oac_queue *queue, struct oac_fence *fence,
 {
 	struct oac_fence_view view;
 
-	if (list_empty(&queue->vector_node))
-		return -ENOENT;
 	if (oac_card_is_lost(queue->card))
 		return -ENODEV;
+	if (oac_queue_is_lost(queue))
+		return -ESTALE;
+	if (list_empty(&queue->vector_node))
+		return -ENOENT;
 	oac_fence_look(queue, &view);
 	if ((s32)(fence->count - view.completed) > (s32)queue->depth)
 		return -EINVAL;

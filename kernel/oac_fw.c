@@ -2,7 +2,8 @@
 // Copyright the OAC authors
 /*
  * Firmware: from an image, or the card's flash, to a card whose answers have been checked. Probe
- * and the FIRMWARE_LOAD ioctl come here; oac_card.fw_state keeps them and contexts apart.
+ * FIRMWARE_LOAD and recoveries come here, one after the other because each has the turn;
+ * oac_card.fw_state keeps them and contexts apart.
  */
 #include <linux/bitfield.h>
 #include <linux/capability.h>
@@ -45,14 +46,6 @@ static const char *oac_fw_fail_text(u32 fail)
 
 /* ---- Image ------------------------------------------------------------------------------------ */
 
-/* An image where the card can read it: in one piece. */
-struct oac_fw_image {
-	void *data;
-	dma_addr_t addr;
-	u32 size;
-	u32 timeout_ms;	/* of its boot; 0: the module's */
-};
-
 static int oac_fw_image_alloc(struct oac_card *card, struct oac_fw_image *image, const void *data,
 			      size_t size)
 {
@@ -72,16 +65,34 @@ static int oac_fw_image_alloc(struct oac_card *card, struct oac_fw_image *image,
 
 static void oac_fw_image_free(struct oac_card *card, const struct oac_fw_image *image)
 {
-	dma_free_coherent(&card->pdev->dev, image->size, image->data, image->addr);
+	if (image->data)
+		dma_free_coherent(&card->pdev->dev, image->size, image->data, image->addr);
+}
+
+/* It has booted: it is what a recovery boots, with no need for memory then. */
+static void oac_fw_keep(struct oac_card *card, struct oac_fw_image *image)
+{
+	oac_fw_image_free(card, &card->image);
+	card->image = *image;
+	card->image.timeout_ms = 0;
+	memset(image, 0, sizeof(*image));
+}
+
+/* The driver lets go of the card, which is silent. */
+void oac_fw_forget(struct oac_card *card)
+{
+	struct oac_fw_image none = {};
+
+	oac_fw_keep(card, &none);
 }
 
 /* ---- Boot ------------------------------------------------------------------------------------- */
 
 /*
- * Waits for the boot command's end: 0, -EBADMSG with the reason, -ETIME, -EINTR or -ENODEV.
+ * Waits for the boot command's end: 0, -EBADMSG, -ETIME, -EINTR, -EHOSTDOWN or -ENODEV.
  * timeout_ms: what a caller allows, within what the module does; 0: that.
  */
-static int oac_fw_wait(struct oac_card *card, u32 timeout_ms, u32 *fail)
+static int oac_fw_wait(struct oac_card *card, u32 timeout_ms)
 {
 	u32 most_ms = READ_ONCE(oac_boot_timeout_ms);
 	u32 limit_ms = timeout_ms ? min(timeout_ms, most_ms) : most_ms;
@@ -90,6 +101,7 @@ static int oac_fw_wait(struct oac_card *card, u32 timeout_ms, u32 *fail)
 	u32 state;
 	int err;
 
+	card->boot_fail = OAC_FAIL_NONE;
 	while (!late) {
 		late = time_after(jiffies, deadline);
 		if (oac_card_is_lost(card))
@@ -100,9 +112,9 @@ static int oac_fw_wait(struct oac_card *card, u32 timeout_ms, u32 *fail)
 		if (state == OAC_STATE_RUNNING)
 			return 0;
 		if (state == OAC_STATE_FAILED) {
-			*fail = oac_hw_boot_fail(card);
-			drm_err(&card->drm, "firmware refused: %s (%#x)\n", oac_fw_fail_text(*fail),
-				*fail);
+			card->boot_fail = oac_hw_boot_fail(card);
+			drm_err(&card->drm, "firmware refused: %s (%#x)\n",
+				oac_fw_fail_text(card->boot_fail), card->boot_fail);
 			return -EBADMSG;
 		}
 		if (fatal_signal_pending(current))
@@ -124,27 +136,27 @@ static int oac_fw_prepare(struct oac_card *card)
 	return oac_hw_reset(card);
 }
 
-static int oac_fw_boot_flash(struct oac_card *card, u32 *fail)
+static int oac_fw_boot_flash(struct oac_card *card)
 {
 	int err = oac_fw_prepare(card);
 
 	if (err)
 		return err;
 	oac_hw_boot_flash(card);
-	return oac_fw_wait(card, 0, fail);
+	return oac_fw_wait(card, 0);
 }
 
-static int oac_fw_boot_host(struct oac_card *card, const struct oac_fw_image *image, u32 *fail)
+static int oac_fw_boot_host(struct oac_card *card, const struct oac_fw_image *image)
 {
 	int err = oac_fw_prepare(card);
 
 	if (err)
 		return err;
 	oac_hw_boot_host(card, image->addr, image->size);
-	err = oac_fw_wait(card, image->timeout_ms, fail);
+	err = oac_fw_wait(card, image->timeout_ms);
 	/* Unless the boot came to an end, the card may still be reading. */
 	if (err && err != -EBADMSG && oac_hw_reset(card))
-		oac_card_lose(card, "a boot could not be stopped");
+		oac_card_fail(card, OAC_CAUSE_IMPLAUSIBLE, "a boot could not be stopped");
 	return err;
 }
 
@@ -152,17 +164,21 @@ static int oac_fw_boot_default(struct oac_card *card)
 {
 	const struct firmware *file;
 	struct oac_fw_image image;
-	u32 fail;
 	int err;
 
 	err = firmware_request_nowarn(&file, oac_firmware, &card->pdev->dev);
 	if (err) {
 		drm_info(&card->drm, "no %s (%d): booting from flash\n", oac_firmware, err);
-		return oac_fw_boot_flash(card, &fail);
+		err = oac_fw_boot_flash(card);
+		if (!err)
+			oac_fw_forget(card);
+		return err;
 	}
 	err = oac_fw_image_alloc(card, &image, file->data, file->size);
 	if (!err) {
-		err = oac_fw_boot_host(card, &image, &fail);
+		err = oac_fw_boot_host(card, &image);
+		if (!err)
+			oac_fw_keep(card, &image);
 		oac_fw_image_free(card, &image);
 	}
 	release_firmware(file);
@@ -245,7 +261,7 @@ static int oac_fw_bring_up(struct oac_card *card)
 	return err;
 }
 
-static void oac_fw_set_state(struct oac_card *card, enum oac_fw_state state)
+void oac_fw_set_state(struct oac_card *card, enum oac_fw_state state)
 {
 	mutex_lock(&card->lock);
 	card->fw_state = state;
@@ -261,23 +277,54 @@ static int oac_fw_finish(struct oac_card *card, int err)
 {
 	bool booted = !err;
 
+	card->reset_count = oac_hw_reset_count(card);
+	WRITE_ONCE(card->events.booted, oac_hw_event_seq(card));
 	if (booted)
 		err = oac_fw_bring_up(card);
 	if (err)
 		oac_admin_disable(card);
 	/* Firmware that nobody drives must not show as running; a refusal's reason stays. */
 	if (err && booted && oac_hw_reset(card))
-		oac_card_lose(card, "a boot could not be undone");
+		oac_card_fail(card, OAC_CAUSE_IMPLAUSIBLE, "a boot could not be undone");
+	card->settled = err != 0;
+	WRITE_ONCE(card->has_worked, false);
 	oac_fw_set_state(card, err ? OAC_FW_DOWN : OAC_FW_UP);
+	if (!err)
+		oac_events_look(card, true);
+	else if (err == -EBADMSG)
+		oac_health_set(card, OAC_REASON_BOOT_FAILED, card->boot_fail);
+	else
+		oac_health_set(card, OAC_REASON_NO_FIRMWARE, 0);
 	return err;
 }
 
+/* Nobody has the card yet. */
 int oac_fw_start(struct oac_card *card)
 {
-	return oac_fw_finish(card, oac_fw_boot_default(card));
+	int err;
+
+	oac_turn_take(card);
+	err = oac_fw_finish(card, oac_fw_boot_default(card));
+	oac_health_reset_ends(card, !err);
+	oac_turn_give(card);
+	return err;
 }
 
-/* No context is left, or the card is lost. */
+/* Boots what ran last, or the default image. The card was reset; the caller has the turn. */
+int oac_fw_restart(struct oac_card *card, bool use_default)
+{
+	int err;
+
+	pci_set_master(card->pdev);
+	WRITE_ONCE(card->stopped, false);
+	if (use_default || !card->image.data)
+		err = oac_fw_boot_default(card);
+	else
+		err = oac_fw_boot_host(card, &card->image);
+	return oac_fw_finish(card, err);
+}
+
+/* The card is lost. */
 void oac_fw_stop(struct oac_card *card)
 {
 	oac_hwmon_stop(card);
@@ -304,7 +351,7 @@ static pid_t oac_fw_holder(struct oac_card *card)
 	return pid;
 }
 
-/* Takes the card from all others, for a boot. */
+/* Takes the card from all others, for a boot. Contexts that are lost do not count. */
 static int oac_fw_claim(struct oac_card *card)
 {
 	int err = 0;
@@ -318,6 +365,26 @@ static int oac_fw_claim(struct oac_card *card)
 	return err;
 }
 
+/* With the turn. The image is kept if it boots. */
+static int oac_fw_change(struct oac_card *card, struct oac_fw_image *image)
+{
+	int err = oac_fw_claim(card);
+
+	if (err)
+		return err;
+	oac_health_reset_begins(card, OAC_CAUSE_OPERATOR);
+	oac_reset_quiesce(card);
+	oac_reset_settle(card, NULL);
+	pci_set_master(card->pdev);
+	WRITE_ONCE(card->stopped, false);
+	err = oac_fw_boot_host(card, image);
+	if (!err)
+		oac_fw_keep(card, image);
+	err = oac_fw_finish(card, err);
+	oac_health_reset_ends(card, !err);
+	return err;
+}
+
 static int oac_fw_load(struct oac_card *card, const void *data, struct drm_oac_firmware_load *args)
 {
 	struct oac_fw_image image;
@@ -328,12 +395,13 @@ static int oac_fw_load(struct oac_card *card, const void *data, struct drm_oac_f
 	if (err)
 		return err;
 	image.timeout_ms = args->timeout_ms;
-	err = oac_card_is_lost(card) ? -ENODEV : oac_fw_claim(card);
-	if (!err) {
-		oac_hwmon_stop(card);
-		oac_local_stop(card);
-		oac_admin_disable(card);
-		err = oac_fw_finish(card, oac_fw_boot_host(card, &image, &args->fail));
+	err = oac_card_is_lost(card) ? -ENODEV : -EBUSY;
+	if (err == -EBUSY && oac_turn_try(card)) {
+		WRITE_ONCE(card->loading, true);
+		err = oac_fw_change(card, &image);
+		args->fail = err == -EBADMSG ? card->boot_fail : OAC_FAIL_NONE;
+		WRITE_ONCE(card->loading, false);
+		oac_turn_give(card);
 	}
 	oac_fw_image_free(card, &image);
 	return err;

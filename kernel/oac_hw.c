@@ -112,9 +112,19 @@ void oac_hw_fini(struct oac_card *card)
 
 int oac_hw_status(struct oac_card *card, u32 *status)
 {
+	*status = OAC_REG_ALL_ONES;
+	if (pci_dev_is_disconnected(card->pdev)) {
+		oac_card_lose(card, "it was removed");
+		return -ENODEV;
+	}
+	if (oac_card_is_away(card))
+		return -EHOSTDOWN;
 	*status = oac_read(card, OAC_REG_STATUS);
 	if (*status != OAC_REG_ALL_ONES)
 		return 0;
+	/* Frozen, and the PCI core is about to tell; or a reset has begun since. */
+	if (pci_channel_offline(card->pdev) || oac_card_is_away(card))
+		return -EHOSTDOWN;
 	oac_card_lose(card, "registers read all ones");
 	return -ENODEV;
 }
@@ -155,6 +165,28 @@ u32 oac_hw_reset_count(struct oac_card *card)
 	return oac_read(card, OAC_REG_RESET_COUNT);
 }
 
+/* Answers the right card? Even while it is away. */
+bool oac_hw_is_there(struct oac_card *card)
+{
+	return oac_read(card, OAC_REG_ID) == OAC_ID_MAGIC;
+}
+
+u32 oac_hw_event_seq(struct oac_card *card)
+{
+	return oac_read(card, OAC_REG_EVENT_SEQ);
+}
+
+u32 oac_hw_heartbeat(struct oac_card *card)
+{
+	return oac_read(card, OAC_REG_HEARTBEAT);
+}
+
+/* One register of OAC_REGS that may be read, for a dump. */
+u32 oac_hw_register(struct oac_card *card, u32 reg)
+{
+	return oac_read(card, reg);
+}
+
 u64 oac_hw_lmem_size(struct oac_card *card)
 {
 	return oac_read_pair(card, OAC_REG_LMEM_SIZE_LO, OAC_REG_LMEM_SIZE_HI);
@@ -191,25 +223,36 @@ void oac_hw_boot_flash(struct oac_card *card)
 	oac_write(card, OAC_REG_BOOT_COMMAND, OAC_BOOT_FLASH);
 }
 
-/* Back to state ROM; when this returns, the card makes no more use of host memory. */
-int oac_hw_reset(struct oac_card *card)
+/*
+ * Waits until a reset has happened: the card is in state ROM, and its count of resets, which tells
+ * that from the ROM before, is not what it was.
+ */
+int oac_hw_await_reset(struct oac_card *card, u32 count)
 {
 	unsigned long deadline = jiffies + msecs_to_jiffies(OAC_RESET_TIMEOUT_MS);
-	u32 generation = oac_hw_reset_count(card);
 	bool late = false;
 	u32 state;
+	int err;
 
-	oac_write(card, OAC_REG_RESET, OAC_RESET_MAGIC);
 	while (!late) {
 		late = time_after(jiffies, deadline);
-		if (oac_hw_state(card, &state))
-			return -ENODEV;
-		/* The count tells the ROM of this reset from the one before it. */
-		if (state == OAC_STATE_ROM && oac_hw_reset_count(card) != generation)
+		err = oac_hw_state(card, &state);
+		if (err)
+			return err;
+		if (state == OAC_STATE_ROM && oac_hw_reset_count(card) != count)
 			return 0;
 		usleep_range(OAC_RESET_POLL_US, 2 * OAC_RESET_POLL_US);
 	}
 	return -ETIME;
+}
+
+/* Back to state ROM; when this returns, the card makes no more use of host memory. */
+int oac_hw_reset(struct oac_card *card)
+{
+	u32 count = oac_hw_reset_count(card);
+
+	oac_write(card, OAC_REG_RESET, OAC_RESET_MAGIC);
+	return oac_hw_await_reset(card, count);
 }
 
 void oac_hw_admin_enable(struct oac_card *card, dma_addr_t sq, dma_addr_t cq, u32 depth)
@@ -234,12 +277,16 @@ void oac_hw_admin_ring(struct oac_card *card, u32 tail)
 /* Publishes a queue's commands: writel() orders it behind what the caller has seen stored. */
 void oac_hw_queue_ring(struct oac_card *card, u16 queue, u32 tail)
 {
+	if (READ_ONCE(card->stopped))
+		return;
 	writel(tail, card->doorbells + (size_t)queue * OAC_DB_PAGE_SIZE + OAC_DB_SQ_TAIL);
 }
 
 /* Asks for one interrupt as soon as the queue's completions differ from seen. */
 void oac_hw_queue_arm(struct oac_card *card, u16 queue, u32 sequence, u32 seen)
 {
+	if (READ_ONCE(card->stopped))
+		return;
 	writeq((u64)sequence << OAC_DB_ARM_SEQ_SHIFT | seen,
 	       card->doorbells + (size_t)queue * OAC_DB_PAGE_SIZE + OAC_DB_ARM);
 }

@@ -21,6 +21,10 @@ u32 oac_hw_protocol(struct oac_card *card);
 u32 oac_hw_boot_fail(struct oac_card *card);
 u32 oac_hw_boot_progress(struct oac_card *card);
 u32 oac_hw_reset_count(struct oac_card *card);
+bool oac_hw_is_there(struct oac_card *card);
+u32 oac_hw_event_seq(struct oac_card *card);
+u32 oac_hw_heartbeat(struct oac_card *card);
+u32 oac_hw_register(struct oac_card *card, u32 reg);
 u64 oac_hw_lmem_size(struct oac_card *card);
 bool oac_hw_doorbells_are_isolated(struct oac_card *card);
 u64 oac_hw_lmem_window(struct oac_card *card);
@@ -29,6 +33,7 @@ unsigned long oac_hw_lmem_pfn(struct oac_card *card, u64 offset);
 void oac_hw_boot_host(struct oac_card *card, dma_addr_t image, u32 size);
 void oac_hw_boot_flash(struct oac_card *card);
 int oac_hw_reset(struct oac_card *card);
+int oac_hw_await_reset(struct oac_card *card, u32 count);
 
 void oac_hw_admin_enable(struct oac_card *card, dma_addr_t sq, dma_addr_t cq, u32 depth);
 void oac_hw_admin_disable(struct oac_card *card);

@@ -100,6 +100,11 @@ static int oac_info_device(struct oac_file *file, u64 start, struct oac_info *in
 	int err;
 
 	err = oac_hw_state(card, &state);
+	/* Away for the moment: it will be there as one that is to be booted. */
+	if (err == -EHOSTDOWN) {
+		state = OAC_STATE_ROM;
+		err = 0;
+	}
 	if (!err)
 		err = oac_info_alloc(info, 1, sizeof(*device));
 	if (err)
@@ -198,8 +203,9 @@ static int oac_info_fetch_events(struct oac_card *card, u64 start, struct oac_ev
 			u64 seq = le64_to_cpu(log[i].seq);
 
 			if (seq < start) {
-				oac_card_lose(card, "its event log runs backwards");
-				return -ENODEV;
+				oac_card_fail(card, OAC_CAUSE_IMPLAUSIBLE,
+					      "its event log runs backwards");
+				return -EPROTO;
 			}
 			start = seq + 1;
 			oac_info_convert_event(&log[i], &events[info->count++]);
@@ -294,6 +300,8 @@ static void oac_info_fill_context(struct oac_context *context, u32 id,
 	to->copy_ns = usage.copy_ns;
 	to->commands = usage.commands;
 	to->errors = usage.errors;
+	to->lost = oac_context_lost(context);
+	to->generation = context->generation;
 }
 
 static int oac_info_contexts(struct oac_file *file, u64 start, struct oac_info *info)
@@ -319,12 +327,37 @@ static int oac_info_contexts(struct oac_file *file, u64 start, struct oac_info *
 	return 0;
 }
 
+/* ---- HEALTH, RUNGS ---------------------------------------------------------------------------- */
+
+static int oac_info_health(struct oac_file *file, u64 start, struct oac_info *info)
+{
+	int err = oac_info_alloc(info, 1, sizeof(struct drm_oac_info_health));
+
+	if (err)
+		return err;
+	oac_health_read(file->card, info->elements);
+	info->count = 1;
+	return 0;
+}
+
+static int oac_info_rungs(struct oac_file *file, u64 start, struct oac_info *info)
+{
+	int err = oac_info_alloc(info, OAC_RUNG_COUNT, sizeof(struct drm_oac_info_rung));
+
+	if (err)
+		return err;
+	oac_recover_rungs(file->card, info->elements);
+	info->count = OAC_RUNG_COUNT;
+	return 0;
+}
+
 /* ---- Dispatch --------------------------------------------------------------------------------- */
 
 static const struct oac_info_topic {
 	int (*gather)(struct oac_file *file, u64 start, struct oac_info *info);
 	bool needs_firmware;	/* without it there are no elements */
 	bool start_is_seq;	/* start has been seen to, else it is an index */
+	bool works_lost;	/* of a card that is gone, too */
 } oac_info_topics[] = {
 	[DRM_OAC_INFO_DEVICE] = { oac_info_device, false, false },
 	[DRM_OAC_INFO_SENSORS] = { oac_info_sensors, true, false },
@@ -332,6 +365,8 @@ static const struct oac_info_topic {
 	[DRM_OAC_INFO_EVENTS] = { oac_info_events, true, true },
 	[DRM_OAC_INFO_CLIENTS] = { oac_info_clients, false, false },
 	[DRM_OAC_INFO_CONTEXTS] = { oac_info_contexts, false, false },
+	[DRM_OAC_INFO_HEALTH] = { oac_info_health, false, false, true },
+	[DRM_OAC_INFO_RUNGS] = { oac_info_rungs, false, false, true },
 };
 
 static int oac_info_gather(struct oac_file *file, const struct oac_info_topic *topic, u64 start,
@@ -344,6 +379,8 @@ static int oac_info_gather(struct oac_file *file, const struct oac_info_topic *t
 		return -ENODEV;
 	err = oac_card_check(card);
 	if (err == -EHOSTDOWN && !topic->needs_firmware)
+		err = 0;
+	if (err == -ENODEV && topic->works_lost)
 		err = 0;
 	if (!err)
 		err = topic->gather(file, start, info);

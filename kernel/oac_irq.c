@@ -11,6 +11,7 @@
 #include <drm/drm_managed.h>
 
 #include "oac_drv.h"
+#include "oac_trace.h"
 
 /* Enough that queues seldom share a vector, few enough to leave some to other cards. */
 #define OAC_VECTORS_PER_CPU	4
@@ -46,9 +47,15 @@ void oac_irq_wake_all(struct oac_card *card)
 static irqreturn_t oac_irq_handler(int irq, void *data)
 {
 	struct oac_vector *vector = data;
+	struct oac_card *card = vector->card;
 
-	if (vector == &vector->card->vectors[OAC_MSIX_ADMIN_VECTOR])
-		wake_up(&vector->card->admin.wait);
+	trace_oac_irq(card, vector - card->vectors);
+	/* An answer, or an event: one interrupt for both. Where it is for both, the watchdog looks. */
+	if (vector == &card->vectors[OAC_MSIX_ADMIN_VECTOR]) {
+		if (!READ_ONCE(card->admin.waiting))
+			oac_events_look(card, false);
+		wake_up(&card->admin.wait);
+	}
 	oac_irq_wake(vector);
 	return IRQ_HANDLED;
 }

@@ -99,7 +99,7 @@ static void oac_local_revoke_mapped(struct oac_card *card)
 }
 
 /*
- * The firmware is about to go, and no context is left. When this returns, no process and no other
+ * The firmware is about to go or went, and no context has a map any more. When this returns, no process and no other
  * card reaches local memory, and none will through a buffer of now.
  */
 void oac_local_stop(struct oac_card *card)

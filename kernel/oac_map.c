@@ -40,8 +40,8 @@ static void oac_map_count(struct oac_context *context, const struct oac_map *map
 {
 	WRITE_ONCE(context->map_count, context->map_count + sign);
 	WRITE_ONCE(context->mapped_bytes, context->mapped_bytes + sign * (s64)map->size);
-	oac_count(&context->file->card->counts, OAC_COUNT_MAPS, sign);
-	oac_count(&context->file->card->counts, OAC_COUNT_SEGMENTS, sign * (s64)map->segments);
+	oac_count(&context->card->counts, OAC_COUNT_MAPS, sign);
+	oac_count(&context->card->counts, OAC_COUNT_SEGMENTS, sign * (s64)map->segments);
 }
 
 static void oac_map_free(struct oac_map *map)
@@ -123,7 +123,7 @@ static void oac_map_revoke_in(struct oac_context *context, const struct oac_bo *
 
 		if (map->bo != bo || !map->flags)
 			continue;
-		oac_admin_unmap(context->file->card, context->hw_id, map->va, map->size);
+		oac_admin_unmap(context, map->va, map->size);
 		map->flags = 0;
 	}
 	mutex_unlock(&context->lock);
@@ -218,7 +218,7 @@ static u32 oac_map_card_flags(const struct oac_map *map)
 /* Tells the card, in as many commands as that takes; all or nothing. */
 static int oac_map_on_card(struct oac_context *context, struct oac_map *map, u64 offset)
 {
-	struct oac_card *card = context->file->card;
+	struct oac_card *card = context->card;
 	u32 most = min_t(u32, le32_to_cpu(READ_ONCE(card->identify.max_segments)),
 			 OAC_ADMIN_DATA_SIZE / sizeof(struct oac_segment));
 	struct oac_segment *segments;
@@ -234,15 +234,15 @@ static int oac_map_on_card(struct oac_context *context, struct oac_map *map, u64
 		u64 bytes;
 		u32 count = oac_piece_take(&piece, segments, most, &bytes);
 
-		err = oac_admin_map(card, context->hw_id, map->va + done, oac_map_card_flags(map),
-				    segments, count);
+		err = oac_admin_map(context, map->va + done, oac_map_card_flags(map), segments,
+				    count);
 		if (err)
 			break;
 		done += bytes;
 		map->segments += count;
 	}
 	if (err && done)
-		oac_admin_unmap(card, context->hw_id, map->va, done);
+		oac_admin_unmap(context, map->va, done);
 	kvfree(segments);
 	return err;
 }
@@ -273,12 +273,14 @@ static int oac_map_add(struct oac_context *context, struct oac_map *map, u64 off
 	next = oac_map_at_or_after(context, map->va);
 	if (context->dead)
 		err = -ENOENT;
+	else if (oac_context_lost(context))
+		err = -ESTALE;
 	else if (next && next->va < map->va + map->size)
 		err = -EEXIST;
 	else if (READ_ONCE(map->bo->stale))
 		err = -ESTALE;
 	else
-		err = oac_user_check_context(context->file->card, OAC_QUOTA_CONTEXT_MAPS,
+		err = oac_user_check_context(context->card, OAC_QUOTA_CONTEXT_MAPS,
 					     context->map_count, limit);
 	if (!err)
 		err = oac_map_on_card(context, map, offset);
@@ -298,7 +300,7 @@ static int oac_map_create(struct oac_context *context, struct oac_bo *bo, struct
 		return -EINVAL;
 	if (args->flags & DRM_OAC_MAP_WRITE && bo->dir == DMA_TO_DEVICE)
 		return -EACCES;
-	err = oac_card_check(context->file->card);
+	err = oac_context_check(context);
 	if (!err)
 		err = oac_bo_dma_map(bo);
 	if (err)
@@ -364,9 +366,12 @@ int oac_ioctl_unmap(struct drm_device *drm, void *data, struct drm_file *drm_fil
 		return -EINTR;
 	}
 	map = oac_map_at_or_after(context, args->va);
-	if (map && map->va == args->va && map->size == args->size) {
+	if (oac_context_lost(context)) {
+		map = NULL;
+		err = -ESTALE;
+	} else if (map && map->va == args->va && map->size == args->size) {
 		if (map->flags)
-			oac_admin_unmap(context->file->card, context->hw_id, map->va, map->size);
+			oac_admin_unmap(context, map->va, map->size);
 		oac_map_remove(context, map);
 	} else {
 		map = NULL;

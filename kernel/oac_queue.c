@@ -123,7 +123,7 @@ static int oac_queue_create_on_card(struct oac_queue *queue,
 	};
 
 	memset(&card->progress[queue->hw_id], 0, sizeof(*card->progress));
-	return oac_admin_queue_create(card, queue->context->hw_id, &create);
+	return oac_admin_queue_create(queue->context, &create);
 }
 
 /* Under the context lock: is there room for one more? Sets *limit if not. */
@@ -145,6 +145,8 @@ static int oac_queue_start(struct oac_queue *queue, const struct drm_oac_queue_c
 
 	if (context->dead)
 		return -ENOENT;
+	if (oac_context_lost(context))
+		return -ESTALE;
 	if (!oac_map_covers(context, args->sq_va, depth * sizeof(struct oac_cmd),
 			    DRM_OAC_MAP_READ) ||
 	    !oac_map_covers(context, args->cq_va, depth * sizeof(struct oac_completion),
@@ -170,17 +172,41 @@ static int oac_queue_start(struct oac_queue *queue, const struct drm_oac_queue_c
 	return 0;
 }
 
-/* Under the context lock, once per started queue. Drops the context's reference. */
-void oac_queue_destroy(struct oac_queue *queue)
+/* How far it got; if the card was reset, for good. */
+static void oac_queue_keep_progress(struct oac_queue *queue)
+{
+	const struct oac_progress *line;
+	int idx;
+
+	if (!drm_dev_enter(&queue->card->drm, &idx))
+		return;
+	line = &queue->card->progress[queue->hw_id];
+	queue->last.taken = le32_to_cpu(READ_ONCE(line->sq_head));
+	queue->last.completed = le32_to_cpu(READ_ONCE(line->completed));
+	queue->last.state = le32_to_cpu(READ_ONCE(line->state));
+	queue->last.status = le32_to_cpu(READ_ONCE(line->status));
+	queue->last.fault_addr = le64_to_cpu(READ_ONCE(line->fault_addr));
+	drm_dev_exit(idx);
+}
+
+/*
+ * Under the context lock. Takes the queue from the card, if that still has it, wakes who waits for
+ * it and gives its ids back. It stays its context's, and can be asked how far it got.
+ */
+void oac_queue_leave(struct oac_queue *queue)
 {
 	struct oac_card *card = queue->card;
 
 	lockdep_assert_held(&queue->context->lock);
-	list_del_init(&queue->context_node);
+	if (queue->has_left)
+		return;
+	queue->has_left = true;
+	oac_queue_keep_progress(queue);
 	/* No store may reach the page's next owner. */
 	oac_doorbell_revoke(queue);
 	oac_submit_stop(queue);
-	oac_admin_queue_destroy(card, queue->hw_id);
+	if (!oac_queue_is_lost(queue))
+		oac_admin_queue_destroy(queue);
 	oac_queue_detach(queue);
 	oac_fence_cancel(queue);
 	wake_up_all(&queue->wait);
@@ -189,16 +215,21 @@ void oac_queue_destroy(struct oac_queue *queue)
 	oac_client_uncharge(queue->context->file, OAC_QUOTA_QUEUES);
 	ida_free(&card->queue_ids, queue->hw_id);
 	oac_queue_count(card, -1);
+}
+
+/* Under the context lock, once per started queue. Drops the context's reference. */
+void oac_queue_destroy(struct oac_queue *queue)
+{
+	oac_queue_leave(queue);
+	list_del_init(&queue->context_node);
 	oac_queue_put(queue);
 }
 
 /* ---- Ioctls ----------------------------------------------------------------------------------- */
 
-static int oac_queue_check(struct oac_card *card, const struct drm_oac_queue_create *args)
+/* What can be told without the card. */
+static int oac_queue_check_words(struct oac_card *card, const struct drm_oac_queue_create *args)
 {
-	u32 max_depth_log2;
-	int err;
-
 	if (args->flags & ~DRM_OAC_QUEUE_KERNEL_SUBMIT || args->pad)
 		return -EINVAL;
 	if (args->priority > OAC_PRIORITY_MAX || args->weight > OAC_WEIGHT_MAX ||
@@ -210,9 +241,13 @@ static int oac_queue_check(struct oac_card *card, const struct drm_oac_queue_cre
 		return -EPERM;
 	if (!(args->flags & DRM_OAC_QUEUE_KERNEL_SUBMIT) && !card->user_submission)
 		return -EOPNOTSUPP;
-	err = oac_card_check(card);
-	if (err)
-		return err;
+	return 0;
+}
+
+static int oac_queue_check_depth(struct oac_card *card, const struct drm_oac_queue_create *args)
+{
+	u32 max_depth_log2;
+
 	mutex_lock(&card->lock);
 	max_depth_log2 = le32_to_cpu(card->identify.max_depth_log2);
 	mutex_unlock(&card->lock);
@@ -266,16 +301,23 @@ int oac_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file *
 	int idx, err;
 
 	args->limit = DRM_OAC_LIMIT_NONE;
-	err = oac_queue_check(file->card, args);
+	err = oac_queue_check_words(file->card, args);
 	if (err)
 		return err;
 	context = oac_context_get(file, args->context);
-	if (!context)
-		return -ENOENT;
-	err = -ENODEV;
-	if (drm_dev_enter(drm, &idx)) {
-		err = oac_queue_create(file, context, args);
-		drm_dev_exit(idx);
+	if (!context) {
+		err = oac_card_check(file->card);
+		return err ?: -ENOENT;
+	}
+	err = oac_context_check(context);
+	if (!err)
+		err = oac_queue_check_depth(file->card, args);
+	if (!err) {
+		err = -ENODEV;
+		if (drm_dev_enter(drm, &idx)) {
+			err = oac_queue_create(file, context, args);
+			drm_dev_exit(idx);
+		}
 	}
 	oac_context_put(context);
 	return err;

@@ -46,10 +46,14 @@ static int oac_submit(struct oac_queue *queue, const struct drm_oac_queue_submit
 	int err = 0;
 
 	spin_lock(&queue->submit_lock);
-	if (queue->dead)
-		err = -ENOENT;
-	else if (oac_card_is_lost(card))
+	if (oac_card_is_lost(card))
 		err = -ENODEV;
+	else if (oac_queue_is_lost(queue))
+		err = -ESTALE;
+	else if (queue->dead)
+		err = -ENOENT;
+	else if (READ_ONCE(card->stopped))
+		err = -EHOSTDOWN;
 	else if (args->flags & DRM_OAC_SUBMIT_TAIL)
 		err = oac_submit_tail(queue, args->tail);
 	if (!err && args->flags & DRM_OAC_SUBMIT_ARM)

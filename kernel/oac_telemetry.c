@@ -135,3 +135,43 @@ int oac_telemetry_read(struct oac_card *card, struct drm_oac_info_sensor *sensor
 	mutex_unlock(&telemetry->lock);
 	return ret;
 }
+
+/* ---- Health ----------------------------------------------------------------------------------- */
+
+/* One reason holds as long as any sensor gives cause; which one is its argument. */
+static void oac_telemetry_report(struct oac_card *card, u32 reason, u16 sensor)
+{
+	if (sensor)
+		oac_health_set(card, reason, sensor);
+	else if (oac_health_holds(card, reason))
+		oac_health_clear(card, reason);
+}
+
+/* What the sensors mean for the card's health. Waits for the card. */
+void oac_telemetry_judge(struct oac_card *card)
+{
+	struct drm_oac_info_sensor *sensors, *one;
+	u16 hot = 0, too_hot = 0, dead = 0;
+	int got;
+
+	sensors = kcalloc(OAC_SENSOR_MAX, sizeof(*sensors), GFP_KERNEL);
+	if (!sensors)
+		return;
+	got = oac_telemetry_read(card, sensors);
+	for (one = sensors; one < sensors + max(got, 0); one++) {
+		if (one->absent == OAC_ABSENT_FAILED)
+			dead = one->id;
+		if (one->type != OAC_SENSOR_TEMPERATURE || one->absent != OAC_ABSENT_NO)
+			continue;
+		if (one->flags & OAC_SENSOR_HAS_CRITICAL && one->value >= one->critical)
+			too_hot = one->id;
+		else if (one->flags & OAC_SENSOR_HAS_WARN && one->value >= one->warn)
+			hot = one->id;
+	}
+	if (got >= 0) {
+		oac_telemetry_report(card, OAC_REASON_SENSOR_DEAD, dead);
+		oac_telemetry_report(card, OAC_REASON_HOT, hot);
+		oac_telemetry_report(card, OAC_REASON_TOO_HOT, too_hot);
+	}
+	kfree(sensors);
+}

@@ -35,27 +35,38 @@ void oac_queue_interrupt(struct oac_queue *queue)
 static int oac_queue_look(struct oac_queue *queue, struct drm_oac_queue_wait *args)
 {
 	struct oac_card *card = queue->card;
-	struct drm_oac_queue_wait seen;
 	struct oac_progress *progress;
+	struct oac_last seen;
+	bool is_lost;
 	int idx;
 
 	if (!drm_dev_enter(&card->drm, &idx))
 		return -ENODEV;
+	/* The flag before the line: that of a lost queue is final. */
+	is_lost = oac_queue_is_lost(queue);
 	progress = &card->progress[queue->hw_id];
 	seen.completed = le32_to_cpu(READ_ONCE(progress->completed));
+	seen.taken = le32_to_cpu(READ_ONCE(progress->sq_head));
 	seen.state = le32_to_cpu(READ_ONCE(progress->state));
 	seen.status = le32_to_cpu(READ_ONCE(progress->status));
 	seen.fault_addr = le64_to_cpu(READ_ONCE(progress->fault_addr));
 	drm_dev_exit(idx);
 	/* The line before the flag: a line that has a new owner belongs to a dead queue. */
 	smp_rmb();
-	if (READ_ONCE(queue->dead))
-		return -ENOENT;
+	if (READ_ONCE(queue->dead)) {
+		if (!oac_queue_is_lost(queue))
+			return -ENOENT;
+		is_lost = true;
+		seen = queue->last;
+	}
 	args->completed = seen.completed;
+	args->taken = seen.taken;
 	args->state = seen.state == OAC_QUEUE_RUNNING ? OAC_QUEUE_RUNNING : OAC_QUEUE_ERROR;
 	args->status = args->state == OAC_QUEUE_ERROR ? seen.status : OAC_ST_SUCCESS;
 	args->fault_addr = args->state == OAC_QUEUE_ERROR ? seen.fault_addr : 0;
-	return oac_card_is_lost(card) ? -ENODEV : 0;
+	if (oac_card_is_lost(card))
+		return -ENODEV;
+	return is_lost ? -ESTALE : 0;
 }
 
 static bool oac_queue_has_news(struct oac_queue *queue, struct drm_oac_queue_wait *args, int *err)
@@ -78,7 +89,8 @@ static int oac_queue_arm(struct oac_queue *queue, u32 seen)
 	if (!err)
 		oac_hw_queue_arm(card, queue->hw_id, sequence, seen);
 	drm_dev_exit(idx);
-	return err;
+	/* Away for the moment: the reset that it comes back with wakes us. */
+	return err == -EHOSTDOWN ? 0 : err;
 }
 
 static int oac_queue_wait(struct oac_queue *queue, struct drm_oac_queue_wait *args)
@@ -109,8 +121,6 @@ int oac_ioctl_queue_wait(struct drm_device *drm, void *data, struct drm_file *dr
 	struct oac_queue *queue;
 	int err;
 
-	if (args->pad)
-		return -EINVAL;
 	queue = oac_queue_get(drm_file->driver_priv, args->queue);
 	if (!queue)
 		return -ENOENT;
@@ -137,7 +147,9 @@ int oac_ioctl_queue_eventfd(struct drm_device *drm, void *data, struct drm_file 
 		return PTR_ERR(eventfd);
 	}
 	spin_lock_irqsave(&queue->vector->lock, flags);
-	if (list_empty(&queue->vector_node))
+	if (oac_queue_is_lost(queue))
+		err = -ESTALE;
+	else if (list_empty(&queue->vector_node))
 		err = -ENOENT;
 	else
 		swap(queue->eventfd, eventfd);

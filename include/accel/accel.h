@@ -87,7 +87,7 @@ ACCEL_API const char *accel_device_list_name(const accel_device_list *list, size
  * by another process, -EPROTO the card or driver speaks another major version.
  */
 ACCEL_API int accel_device_open(const char *name, accel_device **device);
-/* -EBUSY while contexts or buffers of it exist. */
+/* -EBUSY while contexts, buffers or event streams of it exist. */
 ACCEL_API int accel_device_close(accel_device *device);
 
 /* Texts about a device: append-only list. */

@@ -9,29 +9,25 @@
 #pragma once
 
 #include <cerrno>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
-#include <system_error>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
-#include <unistd.h>
-
 #include "accel.h"
+#include "core.hpp"
+#include "health.hpp"
+#include "telemetry.hpp"
 
 namespace accel
 {
 
 using completion = ::accel_completion;
-using event = ::accel_event;
 using type = ::accel_type;
 using requant = ::accel_requant;
 using gemm = ::accel_gemm;
@@ -48,113 +44,6 @@ inline constexpr unsigned map_write = ACCEL_MAP_WRITE;
 /// The card will not write wrapped memory.
 inline constexpr unsigned wrap_read_only = ACCEL_WRAP_READ_ONLY;
 
-/// Throws std::system_error for a negative C result, with the library's text of this thread.
-[[noreturn]] inline void throw_error(int result)
-{
-	throw std::system_error(-result, std::generic_category(), ::accel_error_text());
-}
-
-/// Passes a count or 0 on; throws on a negative result.
-inline int check(int result)
-{
-	if (result < 0)
-		throw_error(result);
-	return result;
-}
-
-/// How long a call may block: a chrono duration (below 0 counts as 0), or the finite default.
-class timeout
-{
-public:
-	constexpr timeout() noexcept = default;
-	template <class Rep, class Period>
-	constexpr timeout(std::chrono::duration<Rep, Period> length) noexcept : ns_(in_ns(length))
-	{
-	}
-
-	static constexpr timeout infinite() noexcept
-	{
-		timeout t;
-		t.ns_ = ACCEL_TIMEOUT_INFINITE;
-		return t;
-	}
-
-	constexpr std::int64_t ns() const noexcept { return ns_; }
-
-private:
-	template <class Rep, class Period>
-	static constexpr std::int64_t in_ns(std::chrono::duration<Rep, Period> length) noexcept
-	{
-		using seconds = std::chrono::duration<double>;
-
-		if (length <= length.zero())
-			return 0;
-		if (seconds(length).count() >= 9e9)
-			return ACCEL_TIMEOUT_INFINITE;
-		return std::chrono::ceil<std::chrono::nanoseconds>(length).count();
-	}
-
-	std::int64_t ns_ = ACCEL_TIMEOUT_DEFAULT;
-};
-
-namespace detail
-{
-
-template <auto Close>
-struct closer {
-	template <class T>
-	void operator()(T *handle) const noexcept
-	{
-		static_cast<void>(Close(handle));
-	}
-};
-
-template <class T, auto Close>
-using handle = std::unique_ptr<T, closer<Close>>;
-
-/// Hands the object to a C close that can refuse; a refused one stays owned.
-template <class Handle, class Close>
-int close(Handle &owner, Close call) noexcept
-{
-	int result = call(owner.get());
-	if (result == 0)
-		static_cast<void>(owner.release());
-	return result;
-}
-
-inline std::string_view text(const char *string) noexcept
-{
-	return string ? std::string_view(string) : std::string_view();
-}
-
-} // namespace detail
-
-/// A file descriptor of its own: of exported memory, of a fence.
-class descriptor
-{
-public:
-	descriptor() noexcept = default;
-	explicit descriptor(int adopted) noexcept : fd_(adopted) {}
-	descriptor(descriptor &&other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-	descriptor &operator=(descriptor &&other) noexcept
-	{
-		std::swap(fd_, other.fd_);
-		return *this;
-	}
-	~descriptor()
-	{
-		if (fd_ >= 0)
-			::close(fd_);
-	}
-
-	int get() const noexcept { return fd_; }
-	/// For who takes it over.
-	int release() noexcept { return std::exchange(fd_, -1); }
-
-private:
-	int fd_ = -1;
-};
-
 /// Names of all cards, each good for device(). Throws EINVAL on a malformed environment.
 inline std::vector<std::string> enumerate()
 {
@@ -167,77 +56,6 @@ inline std::vector<std::string> enumerate()
 		names.emplace_back(::accel_device_list_name(list.get(), i));
 	return names;
 }
-
-/// One consistent snapshot of sensors and counters. Owns what its string_views point to.
-class telemetry
-{
-public:
-	struct sensor {
-		std::string_view name, label, unit;
-		std::optional<double> value;
-		std::string_view absent_reason;	///< empty when there is a value
-		std::optional<double> warn, critical;
-	};
-	struct counter {
-		std::string_view name, text;
-		std::uint64_t value;
-	};
-
-	explicit telemetry(::accel_telemetry *adopted) noexcept : handle_(adopted) {}
-
-	std::vector<sensor> sensors() const
-	{
-		std::vector<sensor> all(::accel_telemetry_sensors(get()));
-		for (std::size_t i = 0; i < all.size(); i++)
-			all[i] = read_sensor(i);
-		return all;
-	}
-
-	std::vector<counter> counters() const
-	{
-		std::vector<counter> all(::accel_telemetry_counters(get()));
-		for (std::size_t i = 0; i < all.size(); i++) {
-			all[i] = { detail::text(::accel_telemetry_counter_name(get(), i)),
-				   detail::text(::accel_telemetry_counter_text(get(), i)),
-				   ::accel_telemetry_counter_value(get(), i) };
-		}
-		return all;
-	}
-
-	/// Nothing if the card has no counter of this name.
-	std::optional<std::uint64_t> counter_value(std::string_view name) const
-	{
-		for (std::size_t i = 0; i < ::accel_telemetry_counters(get()); i++)
-			if (name == ::accel_telemetry_counter_name(get(), i))
-				return ::accel_telemetry_counter_value(get(), i);
-		return std::nullopt;
-	}
-
-	const ::accel_telemetry *get() const noexcept { return handle_.get(); }
-
-private:
-	sensor read_sensor(std::size_t i) const
-	{
-		sensor s{};
-		double value = 0;
-		const char *reason = nullptr;
-
-		s.name = detail::text(::accel_telemetry_sensor_name(get(), i));
-		s.label = detail::text(::accel_telemetry_sensor_label(get(), i));
-		s.unit = detail::text(::accel_telemetry_sensor_unit(get(), i));
-		if (::accel_telemetry_sensor_value(get(), i, &value, &reason) == 0)
-			s.value = value;
-		else
-			s.absent_reason = detail::text(reason);
-		if (::accel_telemetry_sensor_warn(get(), i, &value) == 0)
-			s.warn = value;
-		if (::accel_telemetry_sensor_critical(get(), i, &value) == 0)
-			s.critical = value;
-		return s;
-	}
-
-	detail::handle<::accel_telemetry, ::accel_telemetry_free> handle_;
-};
 
 /// An open card. Any thread may use it.
 class device
@@ -302,7 +120,39 @@ public:
 		return all;
 	}
 
-	/// 0, or -EBUSY while contexts or buffers exist: it is then open still.
+	/// The same and those to come, and the driver's own, one by one; see event_stream.
+	event_stream watch_events(std::uint64_t from = 0) const { return { get(), from }; }
+
+	/// Waits for nothing and nobody. On a lost card, too.
+	accel::health health() const
+	{
+		accel::health now{};
+		check(::accel_device_health(get(), &now));
+		return now;
+	}
+
+	rung_history history(rung of) const
+	{
+		rung_history all{};
+		check(::accel_device_rung(get(), of, &all));
+		return all;
+	}
+
+	/// Until the card works. Throws EPERM, EIO (no rung helped), ENODEV, ETIMEDOUT.
+	void recover(timeout t = {}) { check(::accel_device_recover(get(), t.ns())); }
+
+	/// Every context of every process is lost. Throws EPERM, EACCES, EOPNOTSUPP, EIO.
+	void reset(rung by, timeout t = {}) { check(::accel_device_reset(get(), by, t.ns())); }
+
+	/// The mask of engines that gave a wrong answer. Throws EPERM.
+	std::uint64_t self_test(timeout t = {})
+	{
+		std::uint64_t failed = 0;
+		check(::accel_device_self_test(get(), &failed, t.ns()));
+		return failed;
+	}
+
+	/// 0, or -EBUSY while contexts, buffers or event streams exist: it is then open still.
 	int close() noexcept { return detail::close(handle_, ::accel_device_close); }
 	::accel_device *get() const noexcept { return handle_.get(); }
 
@@ -335,6 +185,12 @@ public:
 		::accel_usage now{};
 		check(::accel_context_usage(get(), &now));
 		return now;
+	}
+
+	/// Whether a reset of the card ended it: calls with it then give ESTALE.
+	accel::lost lost() const
+	{
+		return static_cast<accel::lost>(check(::accel_context_lost(get())));
 	}
 
 	/// 0, or -EBUSY while queues or timelines exist: it is then open still.
@@ -493,7 +349,7 @@ public:
 	std::uint64_t value() const noexcept { return ::accel_timeline_value(get()); }
 	/// 0, or -EINVAL if the value would go back.
 	int signal(std::uint64_t value) noexcept { return ::accel_timeline_signal(get(), value); }
-	/// 0, -ETIMEDOUT or -ENODEV.
+	/// 0, -ETIMEDOUT, -ESTALE or -ENODEV.
 	int wait(std::uint64_t value, timeout t = {}) noexcept
 	{
 		return ::accel_timeline_wait(get(), value, t.ns());
@@ -602,23 +458,24 @@ public:
 		return ::accel_queue_softmax(get(), out, in, rows, cols, tag);
 	}
 
-	/// Hands all written commands to the card. 0, or -ENODEV.
+	/// Hands all written commands to the card. 0, -ESTALE or -ENODEV.
 	int submit() noexcept { return ::accel_queue_submit(get()); }
 
-	/// One completion if there is one. -ENODEV shows in reap() only.
+	/// One completion if there is one. -ESTALE and -ENODEV show in reap() only.
 	std::optional<completion> poll() noexcept
 	{
 		completion one;
 		return ::accel_queue_reap(get(), &one, 1) == 1 ? std::optional(one) : std::nullopt;
 	}
 
-	/// How many were taken without blocking, or -ENODEV.
+	/// How many were taken without blocking, -ESTALE (lost, and all completions taken) or -ENODEV.
 	int reap(std::span<completion> to) noexcept
 	{
 		return ::accel_queue_reap(get(), to.data(), static_cast<int>(to.size()));
 	}
 
-	/// As reap(), for at least one: 1.., -ETIMEDOUT, -EIO (in error, nothing more), -ENODEV.
+	/// As reap(), for at least one: 1.., -ETIMEDOUT, -EIO (in error, nothing more),
+	/// -ESTALE, -ENODEV.
 	int wait(std::span<completion> to, timeout t = {}) noexcept
 	{
 		return ::accel_queue_wait(get(), to.data(), static_cast<int>(to.size()), t.ns());

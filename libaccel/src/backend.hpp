@@ -14,6 +14,7 @@
 //  - Deadlines are absolute CLOCK_MONOTONIC nanoseconds; 0 = look once, INT64_MAX = for ever.
 //  - Numbers that the card defines (OAC_STATE_*, OAC_ST_*, OAC_SENSOR_*, ...) pass unchanged.
 //  - Once the card is lost, lose() has been called and every call gives ENODEV, for good.
+//  - Calls with a context that a reset of the card ended, or with what was made in it, give ESTALE.
 #pragma once
 
 #include <array>
@@ -24,6 +25,8 @@
 #include <span>
 #include <string>
 #include <vector>
+
+#include <hw/oac_health.h>
 
 #include "fork.hpp"
 
@@ -200,11 +203,13 @@ struct usage_reading {
 	std::uint64_t errors = 0;
 };
 
+using epoch_counter = std::atomic<std::uint32_t>;
+
 /* One opened device: one accel_device has exactly one, and destroys it last. */
 class backend : public fork_member
 {
 public:
-	backend() = default;
+	backend() noexcept = default;
 	backend(const backend &) = delete;
 	backend &operator=(const backend &) = delete;
 	virtual ~backend() = default;
@@ -251,7 +256,8 @@ public:
 	/*
 	 * Sleeps until completions != seen or the queue is in state ERROR; may return early. The
 	 * library has armed the interrupt, looks again afterwards and calls again. 0 with *progress
-	 * set, -ETIMEDOUT (*progress is set too), or -ENODEV.
+	 * set, -ETIMEDOUT (*progress is set too), -ESTALE (*progress is the last there is: the card
+	 * has let go of the queue), -EHOSTDOWN or -ENODEV.
 	 */
 	virtual int queue_wait(std::uint32_t queue, std::uint32_t seen, std::int64_t deadline,
 			       queue_progress *progress) noexcept = 0;
@@ -288,31 +294,48 @@ public:
 	virtual void firmware_load(std::span<const std::byte> image, std::int64_t deadline) = 0;
 
 	/* Waits neither for the card nor for its clients; works on a lost card. */
-	virtual health_reading health();
-	virtual std::array<rung_reading, 8> rungs(); /* by OAC_RUNG_* */
-	virtual std::unique_ptr<event_source> event_stream(std::uint64_t from);
+	virtual health_reading health() = 0;
+	virtual std::array<rung_reading, OAC_RUNG_COUNT> rungs() = 0; /* by OAC_RUNG_* */
+	virtual std::unique_ptr<event_source> event_stream(std::uint64_t from) = 0;
 	/* Until the card works: see accel_device_recover(). */
-	virtual void recover(std::int64_t deadline);
-	virtual void reset(std::uint32_t rung, std::int64_t deadline);
-	virtual std::uint64_t self_test(std::int64_t deadline);
-	/* OAC_LOST_*: calls with a lost context or its queues give ESTALE. */
-	virtual std::uint32_t context_lost(std::uint32_t context);
+	virtual void recover(std::int64_t deadline) = 0;
+	virtual void reset(std::uint32_t rung, std::int64_t deadline) = 0;
+	virtual std::uint64_t self_test(std::int64_t deadline) = 0;
+	/* OAC_LOST_* */
+	virtual std::uint32_t context_lost(std::uint32_t context) = 0;
 	/*
-	 * The card's generation: a queue whose context was made in an older one is lost. Read by submit
-	 * and reap: one load. Raised by the backend once the last progress of such queues is known.
+	 * Moves when contexts or queues may have been lost; EPOCH_LOST for good when the card is. Read
+	 * by submit, and by reap when there is nothing to reap: one load. Who sees it moved asks after
+	 * its own queue or context. Moved once the last progress of lost queues is known.
 	 */
-	const std::atomic<std::uint32_t> &generation() const noexcept { return generation_; }
+	static constexpr std::uint32_t EPOCH_LOST = UINT32_MAX;
+	const std::atomic<std::uint32_t> &epoch() const noexcept { return *epoch_; }
+	/* One further, unless it is at its end. */
+	static void move(epoch_counter &epoch) noexcept
+	{
+		std::uint32_t now = epoch.load(std::memory_order_relaxed);
+		while (now != EPOCH_LOST &&
+		       !epoch.compare_exchange_weak(now, now + 2 >= EPOCH_LOST ? 0 : now + 1,
+						    std::memory_order_release)) {}
+	}
+	bool is_lost() const noexcept
+	{
+		return epoch_->load(std::memory_order_relaxed) == EPOCH_LOST;
+	}
 
 	/* A descriptor that polls POLLHUP or POLLERR once the card is lost; -1: there is none. */
 	virtual int lost_fd() const noexcept { return -1; }
 	/*
-	 * Calls lose() if the card is gone and nobody noticed. Called by waits for timelines between two
+	 * A descriptor that becomes readable anew, for who polls it by its edges, when the epoch moves
+	 * or may be about to; nobody reads it. -1: there is none.
+	 */
+	virtual int change_fd() noexcept { return -1; }
+	/*
+	 * Moves the epoch if there is reason to and nobody noticed. Called by waits for timelines between two
 	 * sleeps, and, for a program that polls for completions and calls nothing else, by reap once in
 	 * a long while of finding nothing.
 	 */
 	virtual void look() noexcept {}
-	/* Read by submit and reap: one load. */
-	const std::atomic<bool> &lost() const noexcept { return lost_; }
 
 	/*
 	 * In the child of a fork: closes what would keep the card busy, by close() alone, since the
@@ -321,15 +344,14 @@ public:
 	void abandon() noexcept override { lose(); }
 
 protected:
-	void lose() noexcept { lost_.store(true, std::memory_order_relaxed); }
-	void raise_generation(std::uint32_t to) noexcept
-	{
-		generation_.store(to, std::memory_order_release);
-	}
+	/* Several handles of one card may share an epoch, which outlives them. */
+	explicit backend(epoch_counter &shared) noexcept : epoch_(&shared) {}
+	void lose() noexcept { epoch_->store(EPOCH_LOST, std::memory_order_relaxed); }
+	void move_epoch() noexcept { move(*epoch_); }
 
 private:
-	std::atomic<bool> lost_{ false };
-	std::atomic<std::uint32_t> generation_{ 0 };
+	epoch_counter own_epoch_{ 0 };
+	epoch_counter *epoch_ = &own_epoch_;
 };
 
 /* A card that could be opened. */

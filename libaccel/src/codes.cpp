@@ -33,6 +33,8 @@ constexpr status_table make_status_table()
 	table.result[OAC_ST_BAD_DTYPE] = -EINVAL;
 	table.result[OAC_ST_ABORTED] = -ECANCELED;
 	table.result[OAC_ST_DOORBELL] = -EPROTO;
+	table.result[OAC_ST_MEMORY_ERROR] = -EIO;
+	table.result[OAC_ST_ENGINE_ERROR] = -EIO;
 	table.result[OAC_ST_BAD_CONTEXT] = -EINVAL;
 	table.result[OAC_ST_BAD_QUEUE] = -EINVAL;
 	table.result[OAC_ST_ID_IN_USE] = -EEXIST;
@@ -41,6 +43,8 @@ constexpr status_table make_status_table()
 	table.result[OAC_ST_LIMIT] = -ENOSPC;
 	table.result[OAC_ST_BUSY] = -EBUSY;
 	table.result[OAC_ST_BAD_LOG] = -EINVAL;
+	table.result[OAC_ST_NOT_RUN] = -ECANCELED;
+	table.result[OAC_ST_UNKNOWN] = -EIO;
 	return table;
 }
 
@@ -81,6 +85,8 @@ const char *state_text(std::uint32_t state) noexcept
 		return "running";
 	case OAC_STATE_FAILED:
 		return "failed";
+	case OAC_STATE_CRASHED:
+		return "crashed";
 	default:
 		return "unknown";
 	}

@@ -31,7 +31,7 @@ bool is_page_aligned(std::uint64_t value)
 } // namespace
 
 accel_context::accel_context(accel_device &from)
-	: device(&from), id(0), child(from.children),
+	: device(&from), epoch_seen(from.backend->epoch().load()), id(0), child(from.children),
 	  kick_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), space(VA_FIRST, VA_END)
 {
 	if (!kick_fd.is_open())
@@ -130,8 +130,8 @@ void accel_context::unmap(std::uint64_t address, bool is_internal)
 	try {
 		device->backend->unmap(id, address, size);
 	} catch (const std::system_error &failed) {
-		/* A lost card reaches nothing any more: the buffer can go, and with it the device. */
-		if (failed.code().value() == ENODEV) {
+		/* A lost card, or context, reaches nothing any more: the buffer can go. */
+		if (failed.code().value() == ENODEV || failed.code().value() == ESTALE) {
 			forget(address);
 		} else {
 			const std::lock_guard lock(mutex);
@@ -140,6 +140,20 @@ void accel_context::unmap(std::uint64_t address, bool is_internal)
 		throw;
 	}
 	forget(address);
+}
+
+void accel_context::require_live()
+{
+	accel::backend &card = *device->backend;
+	const std::uint32_t epoch = card.epoch().load(std::memory_order_acquire);
+	if (epoch == epoch_seen.load(std::memory_order_relaxed))
+		return;
+	if (card.is_lost())
+		throw failure(ENODEV,
+			      accel::card_text(card) + ": it is lost; close and open it again");
+	if (card.context_lost(id) != OAC_LOST_NO)
+		throw failure(ESTALE, accel::card_text(card) + ": " + accel::STALE_TEXT);
+	epoch_seen.store(epoch, std::memory_order_relaxed);
 }
 
 void accel_context::count(accel_usage &usage)
@@ -251,11 +265,20 @@ int accel_context_destroy(accel_context *context)
 	});
 }
 
+int accel_context_lost(accel_context *context)
+{
+	return guard([&] {
+		accel::require(context, "context");
+		return static_cast<int>(context->device->backend->context_lost(context->id));
+	});
+}
+
 int accel_context_usage(accel_context *context, struct accel_usage *usage)
 {
 	return guard([&] {
 		accel::require(context, "context");
 		accel::require(usage, "usage");
+		context->require_live();
 		const auto spent = context->device->backend->context_usage(context->id);
 		accel_usage all{};
 		context->count(all);

@@ -63,8 +63,11 @@ struct accel_context {
 	void remove_watcher() noexcept;
 	/* A map that is gone, or never came to be. */
 	void forget(std::uint64_t address) noexcept;
+	/* Throws ESTALE if a reset of the card ended it. Cheap while nothing happened to the card. */
+	void require_live();
 
 	accel_device *device;
+	std::atomic<std::uint32_t> epoch_seen;	/* not lost as of this epoch of the card */
 	std::uint32_t id;
 	accel::child_count child;
 	accel::unique_fd kick_fd;		/* eventfd, never read: see timeline.cpp */

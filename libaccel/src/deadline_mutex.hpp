@@ -33,6 +33,9 @@ public:
 		is_held_ = true;
 		return true;
 	}
+	/* For std::lock_guard: where whoever holds it is known to let go. */
+	void lock() { lock_until(INT64_MAX); }
+	bool try_lock() { return lock_until(0); }
 	void unlock() noexcept
 	{
 		{

@@ -37,9 +37,9 @@ int accel_device_close(accel_device *device)
 			return 0;
 		accel::require(device, "device");
 		if (device->children.load() > 0)
-			throw failure(EBUSY,
-				      accel::card_text(*device->backend) +
-					      ": contexts or buffers exist; destroy them first");
+			throw failure(EBUSY, accel::card_text(*device->backend) +
+						     ": contexts, buffers or event streams exist; "
+						     "destroy them first");
 		const std::unique_ptr<accel_device> closed(device);
 		return 0;
 	});
@@ -67,7 +67,7 @@ std::optional<std::string> fixed_text(const accel::backend &card, accel_string w
 	case ACCEL_STRING_BACKEND:
 		return card.kind();
 	case ACCEL_STRING_STATE:
-		return card.lost().load() ? std::optional<std::string>("lost") : std::nullopt;
+		return card.is_lost() ? std::optional<std::string>("lost") : std::nullopt;
 	default:
 		return std::nullopt;
 	}

@@ -37,6 +37,11 @@ int error_record(int code, const char *object, const char *text) noexcept;
 int error_literal(int code, const char *text) noexcept;
 const char *error_recorded() noexcept;
 
+/* For ESTALE: a literal, since the data path gives it, too. */
+constexpr const char *STALE_TEXT =
+	"the card was reset, and this context with all in it is lost; destroy it and what was made in "
+	"it, then make it anew (accel_context_lost() says whether it was the cause)";
+
 /* Name of an errno value for texts: "Permission denied". */
 std::string errno_text(int code);
 

@@ -4,9 +4,10 @@
 // The API's events: what happened on the card, and what the codes mean.
 #include <algorithm>
 
-#include <hw/oac_telemetry.h>
+#include <hw/oac_health.h>
 
 #include "device.hpp"
+#include "events.hpp"
 
 using accel::event_reading;
 using accel::failure;
@@ -33,6 +34,7 @@ const event_meaning *meaning_of(std::uint32_t code)
 		return &meaning; \
 	}
 		OAC_EVENTS(X)
+		OAC_DRIVER_EVENTS(X)
 #undef X
 	default:
 		return nullptr;
@@ -40,6 +42,12 @@ const event_meaning *meaning_of(std::uint32_t code)
 }
 
 } // namespace
+
+accel_event accel::event_of(const event_reading &event) noexcept
+{
+	return { event.sequence, event.card_ns, event.argument,	  event.code,	 event.severity,
+		 event.boot_ns,	 event.action,	event.generation, event.context, event.queue };
+}
 
 int accel_events_read(accel_device *device, uint64_t from, struct accel_event *events, int max)
 {
@@ -51,13 +59,8 @@ int accel_events_read(accel_device *device, uint64_t from, struct accel_event *e
 		std::vector<event_reading> found(
 			static_cast<std::size_t>(std::min(max, EVENTS_MAX)));
 		const std::size_t count = device->backend->events(from, found);
-		for (std::size_t i = 0; i < count; i++) {
-			const event_reading &event = found[i];
-			events[i] = { event.sequence, event.card_ns,	event.argument,
-				      event.code,     event.severity,	event.boot_ns,
-				      event.action,   event.generation, event.context,
-				      event.queue };
-		}
+		std::transform(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(count),
+			       events, accel::event_of);
 		return static_cast<int>(count);
 	});
 }
@@ -79,14 +82,5 @@ const char *accel_event_action(uint32_t code)
 	const event_meaning *meaning = meaning_of(code);
 	if (!meaning)
 		return nullptr;
-	switch (meaning->action) {
-	case OAC_ACTION_FIX_PROGRAM:
-		return "fix the program";
-	case OAC_ACTION_RELOAD_FIRMWARE:
-		return "reload the firmware";
-	case OAC_ACTION_CHECK_COOLING:
-		return "check the cooling";
-	default:
-		return "none";
-	}
+	return accel_health_action_text(meaning->action);
 }

@@ -24,7 +24,8 @@
 // for as long as that takes and no longer. Queues of one thread have no locks.
 //
 // Errors of the card come back as completions; the driver's own view of the queue, which no user
-// memory can forge, is asked only when there is nothing left to reap.
+// memory can forge, is asked only when there is nothing left to reap. What happens to the card as a
+// whole moves its epoch, which 2 and an empty 4 compare with the one they know (queue_lost.cpp).
 #include "queue.hpp"
 
 #include <algorithm>
@@ -93,7 +94,14 @@ void check_options(const accel_queue_options &options)
 int create_queue(accel_context &context, const accel_queue_options &options, accel_queue **queue)
 {
 	check_options(options);
+	context.require_live();
 	const auto info = context.device->backend->info();
+	if (info.max_depth_log2 == 0)
+		throw failure(EHOSTDOWN,
+			      accel::card_text(*context.device->backend) +
+				      ": its firmware is not running; wait with "
+				      "accel_device_recover(), or load one with 'accelctl "
+				      "fw load'");
 	const unsigned depth = options.depth ? options.depth : DEFAULT_DEPTH;
 	const unsigned max = 1u << info.max_depth_log2;
 	if (!std::has_single_bit(depth) || depth < 2 || depth > max)
@@ -120,8 +128,9 @@ accel_queue::accel_queue(accel_context &in, const accel::queue_rings &how, bool 
 	  port(*in.device->backend, in.id, rings_at(memory.address(), how)),
 	  ring(memory.host(), memory.address(), 1u << how.depth_log2,
 	       static_cast<std::byte *>(port->doorbell), port->shared),
-	  submit_lock(!is_one_thread), reap_lock(!is_one_thread), lost(in.device->backend->lost()),
-	  context(&in), card(in.device->backend.get()), spin_ns(SPIN_FIRST_NS)
+	  submit_lock(!is_one_thread), reap_lock(!is_one_thread),
+	  epoch(in.device->backend->epoch()), epoch_seen(in.epoch_seen.load()), context(&in),
+	  card(in.device->backend.get()), spin_ns(SPIN_FIRST_NS)
 {
 }
 
@@ -239,6 +248,13 @@ int lost_text(const char *text)
 		return accel::error_literal(EINVAL, "accel_queue_submit: the queue is NULL");
 	if (accel::is_foreign(*queue->context->device))
 		return lost_text(accel::FOREIGN_TEXT);
+	if (!queue->has_news())
+		return 0;
+	const int state = accel::look_after_queue(*queue);
+	if (state == -ESTALE)
+		return accel::error_literal(ESTALE, accel::STALE_TEXT);
+	if (state == 0)
+		return 0;
 	return lost_text("accel_queue_submit: the card is lost; close it and open it again once it "
 			 "is back");
 }
@@ -252,7 +268,16 @@ int lost_text(const char *text)
 		return 0;
 	queue->ring.take_back(before);
 	if (result == -ENODEV)
-		return cannot_submit(queue);
+		return lost_text("accel_queue_submit: the card is lost; close it and open it again "
+				 "once it is back");
+	if (result == -ESTALE) {
+		queue->mark_lost();
+		return accel::error_literal(ESTALE, accel::STALE_TEXT);
+	}
+	if (result == -EHOSTDOWN)
+		return accel::error_literal(EHOSTDOWN,
+					    "accel_queue_submit: the card is being recovered; reap "
+					    "what there is, or wait with accel_device_recover()");
 	if (result == -EIO)
 		return accel::error_literal(EIO,
 					    "accel_queue_submit: the queue is in error and takes "
@@ -268,29 +293,6 @@ int lost_text(const char *text)
 					    "completions is NULL, or max is below 1");
 }
 
-/* Nothing to take, nothing that can be believed, or no place for it. */
-[[gnu::noinline]] int nothing_to_reap(accel_queue *queue, std::uint32_t ready, int max)
-{
-	if (max < 1)
-		return wrong_reap();
-	const bool is_empty = ready == 0 && !queue->is_broken;
-	if (is_empty && ++queue->empty_reaps % REAPS_PER_LOOK == 0) {
-		const accel::no_cancel whole;
-		queue->card->look();
-	}
-	if (queue->lost.load(std::memory_order_relaxed)) [[unlikely]]
-		return lost_text(accel::is_foreign(*queue->context->device) ?
-					 accel::FOREIGN_TEXT :
-					 "accel_queue_reap: the card is lost; close it and open it "
-					 "again once it is back");
-	if (is_empty)
-		return 0;
-	queue->is_broken = true;
-	return accel::error_literal(EPROTO,
-				    "accel_queue_reap: the card posted more completions than it "
-				    "was given commands; destroy the queue and reset the card");
-}
-
 /* Those who wait for timelines, and who sleeps for completions, may have been meant, too. */
 [[gnu::noinline]] int wake_others(accel_queue *queue, int count) noexcept
 {
@@ -299,6 +301,46 @@ int lost_text(const char *text)
 	if (queue->is_asleep.load(std::memory_order_relaxed))
 		queue->wake();
 	return count;
+}
+
+/* Something befell the card. */
+[[gnu::noinline]] int reap_news(accel_queue *queue, accel_completion *to, std::uint32_t max)
+{
+	if (accel::is_foreign(*queue->context->device))
+		return lost_text(accel::FOREIGN_TEXT);
+	const int result = accel::reap_after_loss(*queue, to, max);
+	if (result > 0)
+		return wake_others(queue, result);
+	if (result == -ESTALE)
+		return accel::error_literal(ESTALE, accel::STALE_TEXT);
+	if (result == -ENODEV)
+		return lost_text("accel_queue_reap: the card is lost; close it and open it again "
+				 "once it is back");
+	return result;
+}
+
+/* Nothing to take, nothing that can be believed, or no place for it. */
+[[gnu::noinline]] int nothing_to_reap(accel_queue *queue, std::uint32_t ready, accel_completion *to,
+				      int max)
+{
+	if (max < 1)
+		return wrong_reap();
+	const bool is_empty = ready == 0 && !queue->is_broken;
+	if (is_empty && ++queue->empty_reaps % REAPS_PER_LOOK == 0) {
+		const accel::no_cancel whole;
+		queue->card->look();
+	}
+	if (queue->has_news()) [[unlikely]] {
+		const int result = reap_news(queue, to, static_cast<std::uint32_t>(max));
+		if (result != 0)
+			return result;
+	}
+	if (is_empty)
+		return 0;
+	queue->is_broken = true;
+	return accel::error_literal(EPROTO,
+				    "accel_queue_reap: the card posted more completions than it "
+				    "was given commands; destroy the queue and reset the card");
 }
 
 /* Under the submission side's lock. */
@@ -344,7 +386,7 @@ int lost_text(const char *text)
 	/* more than are credible may be below zero here, and are found out below */
 	int left = std::min(static_cast<int>(ready), max);
 	if (left <= 0 || !ring.is_credible(ready, at) || queue->is_broken) [[unlikely]]
-		return nothing_to_reap(queue, ready, max);
+		return nothing_to_reap(queue, ready, to, max);
 	do {
 		const oac_completion &from = ring.completion(at);
 		if (from.status != OAC_ST_SUCCESS) [[unlikely]]
@@ -359,8 +401,10 @@ int lost_text(const char *text)
 
 int accel_queue_submit(accel_queue *queue)
 {
-	if (!queue || queue->lost.load(std::memory_order_relaxed)) [[unlikely]]
-		return cannot_submit(queue);
+	if (!queue || queue->has_news()) [[unlikely]] {
+		if (const int result = cannot_submit(queue); result != 0)
+			return result;
+	}
 	return accel::on_side<&accel_queue::submit_lock, submit_on_side>(queue);
 }
 

@@ -54,11 +54,30 @@ struct accel_queue final : accel::fork_member {
 	 * else one that waits for a timeline and must not spoil the request of another.
 	 */
 	int arm(std::uint32_t seen, const void *who);
+	/* Repeats the last doorbell, should it have got lost on the way: the same count, no harm. */
+	void ring_again() noexcept;
+	/* Whether that was asked for already. */
+	bool has_asked(std::uint32_t seen);
 	/* For a timeline's waiter: at the next completion from now. */
 	int arm_for_watcher(const void *who);
 	/* Whoever sleeps for completions looks again. */
 	void wake() noexcept;
 	void abandon() noexcept override;
+	/* Whether something befell the card that this queue has not asked about yet, or its own end. */
+	bool has_news() const noexcept
+	{
+		return epoch.load(std::memory_order_relaxed) !=
+		       epoch_seen.load(std::memory_order_relaxed);
+	}
+	/* None of the news up to that epoch was for this queue. */
+	void see(std::uint32_t now) noexcept
+	{
+		std::uint32_t before = epoch_seen.load(std::memory_order_relaxed);
+		while (before != NEVER &&
+		       !epoch_seen.compare_exchange_weak(before, now, std::memory_order_relaxed)) {}
+	}
+	/* From now on there are always news. */
+	void mark_lost() noexcept { epoch_seen.store(NEVER, std::memory_order_relaxed); }
 
 	accel::internal_buffer memory;
 	accel::open_queue port;
@@ -67,8 +86,11 @@ struct accel_queue final : accel::fork_member {
 	accel::side_lock reap_lock;		/* guards the reaping side, and the next two */
 	bool is_broken = false;			/* the card wrote nonsense into the rings */
 	std::uint32_t empty_reaps = 0;
-	const std::atomic<bool> &lost;		/* the backend's */
 	std::atomic<unsigned> listeners{ 0 };	/* to be told of each reap: see wake_others() */
+	/* No epoch of a card that is not lost. */
+	static constexpr std::uint32_t NEVER = UINT32_MAX - 1;
+	const accel::epoch_counter &epoch;	/* the backend's */
+	accel::epoch_counter epoch_seen;
 	accel_context *context;
 	accel::backend *card;
 
@@ -94,6 +116,11 @@ struct accel_queue final : accel::fork_member {
 
 namespace accel
 {
+
+/* Once has_news(): 0 (not for this queue), -ESTALE or -ENODEV; no text. */
+int look_after_queue(accel_queue &queue) noexcept;
+/* The same for who reaps, with the lock of that side: how many completions, or as above. */
+int reap_after_loss(accel_queue &queue, accel_completion *to, std::uint32_t max) noexcept;
 
 /*
  * Body(queue, args...), which does not throw, with the lock of a side held; what it returns. Compiled

@@ -26,6 +26,8 @@ namespace
 constexpr std::int64_t SPIN_MIN_NS = 1'000;
 constexpr std::int64_t SPIN_MAX_NS = 20'000;
 constexpr unsigned LOOKS_PER_CLOCK = 32;
+/* Nothing came for so long: the doorbell is rung again. */
+constexpr std::int64_t PATIENCE_NS = accel::NS_PER_S;
 /* How long a card in state ERROR may take to abort what it was given meanwhile. */
 constexpr std::int64_t ABORT_GRACE_NS = 500 * accel::NS_PER_MS;
 
@@ -99,15 +101,23 @@ bool wait_for_aborts(accel_queue &queue, std::int64_t deadline)
 	return true;
 }
 
-/* Sleeps once. 0: look again; -ETIMEDOUT or -ENODEV. Throws EIO for a queue in error. */
+/* Sleeps once. 0: look again; -ETIMEDOUT, -EHOSTDOWN or -ENODEV. Throws EIO for a queue in error. */
 int sleep(accel_queue &queue, std::int64_t deadline)
 {
 	const std::uint32_t seen = queue.ring.head();
 	accel::queue_progress progress;
-	const int result = queue.card->queue_wait(queue.port->queue, seen, deadline, &progress);
-	if (result == -ENODEV)
+	const std::int64_t until =
+		deadline == 0 ? 0 : std::min(deadline, accel::now_ns() + PATIENCE_NS);
+	int result = queue.card->queue_wait(queue.port->queue, seen, until, &progress);
+	if (result == -ETIMEDOUT && until != deadline) {
+		queue.ring_again();
+		result = 0;
+	}
+	if (result == -ENODEV || result == -EHOSTDOWN)
 		return result;
-	if (queue.ring.ready() > 0)
+	if (result == -ESTALE)
+		queue.mark_lost();
+	if (result == -ESTALE || queue.ring.ready() > 0)
 		return 0;
 	if (progress.state == OAC_QUEUE_ERROR && progress.completed == seen &&
 	    !wait_for_aborts(queue, deadline))
@@ -117,12 +127,13 @@ int sleep(accel_queue &queue, std::int64_t deadline)
 
 [[noreturn]] void wait_failed(accel_queue &queue, int code)
 {
+	const char *text = ": the card is lost; close and open it again";
+	if (code == ETIMEDOUT)
+		text = ": no completion in time; wait longer, or look at the card's events";
+	if (code == EHOSTDOWN)
+		text = ": the card is being recovered; wait with accel_device_recover()";
 	throw failure(code, accel::card_text(*queue.card) + ": queue " +
-				    std::to_string(queue.port->queue) +
-				    (code == ETIMEDOUT ?
-					     ": no completion in time; wait longer, or look at the "
-					     "card's events" :
-					     ": the card is lost; close and open it again"));
+				    std::to_string(queue.port->queue) + text);
 }
 
 /*
@@ -192,8 +203,13 @@ int wait(accel_queue *queue, accel_completion *completions, int max, std::int64_
 				wait_failed(*queue, ETIMEDOUT);
 			continue;
 		}
-		if (timeout != 0 && queue->arm(queue->ring.head(), nullptr) == -ENODEV)
-			return accel_queue_reap(queue, completions, max);
+		if (timeout != 0) {
+			const int armed = queue->arm(queue->ring.head(), nullptr);
+			if (armed == -ENODEV)
+				return accel_queue_reap(queue, completions, max);
+			if (armed == -ESTALE)
+				queue->mark_lost();
+		}
 		if (queue->ring.ready() > 0)
 			continue;
 		const int result = sleep(*queue, deadline);
@@ -224,6 +240,24 @@ int accel_queue::arm(std::uint32_t seen, const void *who)
 	arm_by = who;
 	is_armed = true;
 	return ring.ring_arm(word) ? card->arm(port->queue, word) : 0;
+}
+
+void accel_queue::ring_again() noexcept
+{
+	const accel::no_cancel whole;
+	if (submit_lock.is_used() && !submit_lock.try_lock())
+		submit_lock.lock_contended();
+	const std::uint32_t count = ring.rung();
+	if (ring.is_waiting() && !has_news() && ring.ring_doorbell(count))
+		card->ring(port->queue, count);
+	if (submit_lock.is_used())
+		submit_lock.unlock(0);
+}
+
+bool accel_queue::has_asked(std::uint32_t seen)
+{
+	const std::lock_guard lock(arm_mutex);
+	return is_armed && arm_seen == seen;
 }
 
 /* The backend that sleeps on another thing than this descriptor wakes by any interrupt. */
@@ -272,10 +306,26 @@ int accel_queue_arm(accel_queue *queue)
 		accel::require(queue, "queue");
 		if (queue->ring.ready() > 0)
 			return 1;
-		if (queue->lost.load(std::memory_order_relaxed) ||
-		    queue->arm(queue->ring.head(), nullptr) == -ENODEV)
+		/* Again and nothing came: what woke the caller may have befallen the card. */
+		const std::uint32_t head = queue->ring.head();
+		if (queue->has_asked(head))
+			queue->card->look();
+		int state = queue->has_news() ? accel::look_after_queue(*queue) : 0;
+		if (state == 0)
+			state = queue->arm(head, nullptr);
+		if (state == -ENODEV)
 			throw failure(ENODEV, accel::card_text(*queue->card) +
 						      ": it is lost; close and open it again");
+		if (state == -ESTALE) {
+			queue->mark_lost();
+			if (queue->ring.outstanding() == 0)
+				throw failure(ESTALE, accel::card_text(*queue->card) + ": " +
+							      accel::STALE_TEXT);
+			return 1;
+		}
+		/* It may have come before the request was there. */
+		if (queue->has_news() && accel::look_after_queue(*queue) == -ESTALE)
+			return 1;
 		return queue->ring.ready() > 0 ? 1 : 0;
 	});
 }

@@ -171,8 +171,22 @@ public:
 	{
 		return cq_[at & mask_];
 	}
+	/* Of a command not yet reaped. */
+	std::uint32_t tag(std::uint32_t at) const noexcept { return sq_[at & mask_].tag; }
 	/* All before that count may be written anew. */
 	void release(std::uint32_t to) noexcept { head_.store(to, std::memory_order_release); }
+
+	/*
+	 * For who owns both sides of a queue that the card has let go of: as if it had published all up
+	 * to a count that is at most the tail, and these had been reaped.
+	 */
+	void skip(std::uint32_t to) noexcept
+	{
+		if (static_cast<std::int32_t>(to - rung()) > 0)
+			rung_.store(to, std::memory_order_relaxed);
+		std::atomic_ref<__le32>(card_tail_->tail).store(to, std::memory_order_release);
+		release(to);
+	}
 
 	/* Each for who owns that side. */
 	std::uint32_t tail() const noexcept { return tail_.load(std::memory_order_relaxed); }

@@ -102,6 +102,11 @@ void side::reap()
 			const accel_completion &one = ended[static_cast<std::size_t>(i)];
 			if (one.result == 0)
 				continue;
+			if (one.code == OAC_ST_NOT_RUN || one.code == OAC_ST_UNKNOWN)
+				throw failure(ESTALE,
+					      std::string("accel_stage_copy: the ") + name + ", " +
+						      accel::card_text(*context.device->backend) +
+						      ": " + accel::STALE_TEXT);
 			char where[40];
 			std::snprintf(where, sizeof(where), " (address %#llx)",
 				      static_cast<unsigned long long>(one.info));

@@ -44,7 +44,7 @@ public:
 	~watcher();
 	/* Asks all queues of all contexts for their next completion. */
 	void arm();
-	/* Throws ENODEV if a card of one of the contexts is lost. */
+	/* Throws ENODEV if a card of one of the contexts is lost, ESTALE for a lost context. */
 	void look_at_cards() const;
 	void sleep(std::int64_t deadline);
 
@@ -103,8 +103,11 @@ void watcher::watch_queues(watched &one)
 	const int lost_fd = context.device->backend->lost_fd();
 	if (lost_fd >= 0)
 		watch(lost_fd, EPOLLRDHUP | EPOLLET);
+	const int change_fd = context.device->backend->change_fd();
+	if (change_fd >= 0)
+		watch(change_fd, EPOLLIN | EPOLLET);
 	/* A queue's descriptor fires when the card is lost. */
-	one.is_blind = lost_fd < 0 && context.queues.empty();
+	one.is_blind = lost_fd < 0 && change_fd < 0 && context.queues.empty();
 	for (accel_queue *queue : context.queues)
 		watch(queue->card->queue_event_fd(queue->port->queue), EPOLLIN | EPOLLET);
 	one.epoch = context.queues_epoch;
@@ -134,11 +137,8 @@ void watcher::arm()
 void watcher::look_at_cards() const
 {
 	for (const watched &one : contexts_) {
-		accel::backend &card = *one.context->device->backend;
-		card.look();
-		if (card.lost().load())
-			throw failure(ENODEV, accel::card_text(card) +
-						      ": it is lost; close and open it again");
+		one.context->device->backend->look();
+		one.context->require_live();
 	}
 }
 

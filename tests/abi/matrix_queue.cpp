@@ -139,7 +139,7 @@ TEST_F(matrix, queue_wait)
 		 { "completed", role::out },
 		 { "state", role::out },
 		 { "status", role::out },
-		 { "pad", role::pad },
+		 { "taken", role::out },
 		 { "fault_addr", role::out } } });
 }
 

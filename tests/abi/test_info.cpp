@@ -106,7 +106,7 @@ TEST_F(info, refuses_topics_padding_and_strides)
 	drm_oac_info_device device = {};
 	auto get = good(0, sizeof(device), 1, &device);
 
-	for (std::uint32_t topic : { 0u, DRM_OAC_INFO_CONTEXTS + 1u, 0x80000000u, u32_max }) {
+	for (std::uint32_t topic : { 0u, DRM_OAC_INFO_RUNGS + 1u, 0x80000000u, u32_max }) {
 		get.topic = topic;
 		EXPECT_EQ(dev()(get), EINVAL) << topic;
 	}

@@ -43,7 +43,9 @@ std::vector<std::string> listed_names()
 	return names;
 }
 
-std::vector<std::string> chosen_names(const settings &from, unselected rule)
+} // namespace
+
+std::vector<std::string> card_names(const settings &from, unselected rule)
 {
 	if (!from.devices.empty() && from.all)
 		throw failure(exit_code::usage, "--all", "does not go with --device");
@@ -57,8 +59,6 @@ std::vector<std::string> chosen_names(const settings &from, unselected rule)
 			      "say --device ID or --all");
 	return names;
 }
-
-} // namespace
 
 card::card(const std::string &name) : name_(name), device_(open_device(name))
 {
@@ -98,7 +98,7 @@ void card::put(tree &row, const char *key, accel_number which) const
 
 card_set::card_set(const settings &from, unselected rule)
 {
-	for (std::string &name : chosen_names(from, rule))
+	for (std::string &name : card_names(from, rule))
 		members_.push_back({ std::move(name), nullptr });
 }
 

@@ -47,6 +47,9 @@ private:
 enum class unselected { all, only };	/* without -d and --all: all cards, or the only one */
 enum class order { one_by_one, together };
 
+/// What the command line chooses, unopened. Throws failure.
+std::vector<std::string> card_names(const settings &from, unselected rule);
+
 /// The cards that the command line chooses, opened when first visited and kept open.
 class card_set
 {

@@ -48,6 +48,7 @@ exit_code exit_code_of(int error)
 	case EBADMSG:
 	case EFBIG:
 	case EHOSTDOWN:
+	case EIO:
 		return exit_code::check_failed;
 	case EBUSY:
 	case ENODATA:
@@ -57,6 +58,7 @@ exit_code exit_code_of(int error)
 	case ETIMEDOUT:
 		return exit_code::timeout;
 	case ENODEV:
+	case ESTALE:
 		return exit_code::lost;
 	case EPROTO:
 		return exit_code::version;
@@ -67,7 +69,11 @@ exit_code exit_code_of(int error)
 /* libaccel's texts have the same form: "object: what is wrong; what to do". */
 failure library_failure(int error, const std::string &what)
 {
-	const std::string text = accel_error_text();
+	return library_failure(error, what, accel_error_text());
+}
+
+failure library_failure(int error, const std::string &what, const std::string &text)
+{
 	const std::size_t colon = text.find(": ");
 	const std::size_t semicolon = text.rfind("; ");
 

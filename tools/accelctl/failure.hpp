@@ -36,6 +36,8 @@ private:
 
 /// Of a libaccel call that returned error (negative) in this thread.
 failure library_failure(int error, const std::string &what);
+/// The same with the text that accel_error_text() gave then.
+failure library_failure(int error, const std::string &what, const std::string &text);
 
 /// The exit code for a positive errno value.
 exit_code exit_code_of(int error);

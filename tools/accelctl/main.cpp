@@ -45,10 +45,16 @@ void add_all(CLI::App &app, session &s)
 	add_list(app, s);
 	add_info(app, s);
 	add_status(app, s);
+	add_health(app, s);
 	add_clients(app, s);
 	add_events(app, s);
+	add_reset(app, s);
+	add_recover(app, s);
+	add_self_test(app, s);
 	add_copy_test(app, s);
 	add_fw(app, s);
+	add_debug(app, s);
+	add_emu(app, s);
 	add_completion(app, s);
 	add_man(app, s);
 	add_version(app, s);
@@ -59,7 +65,9 @@ exit_code print(const report &out, const settings &set)
 {
 	std::string text;
 
-	if (set.output == "json" && set.watch_seconds == 0)
+	if (out.is_printed)
+		text.clear();
+	else if (set.output == "json" && set.watch_seconds == 0)
 		text = json_text(out.json(), 8);
 	else if (set.output != "table")
 		text = json_text(out.json(), -1);

@@ -25,6 +25,7 @@ struct report {
 	tree body = tree::object();
 	std::string text;		/* verbs that make a text instead of values: man, completion */
 	std::vector<failure> errors;
+	bool is_printed = false;	/* on stdout, by the verb, as it came */
 	bool is_partial = false;	/* something succeeded beside the errors */
 
 	exit_code code() const;

@@ -67,6 +67,16 @@ void add_output_option(CLI::App &app, session &s)
 		->type_name("FORM");
 }
 
+void add_watch(CLI::App &verb, session &s)
+{
+	verb.add_option(
+		    "--watch", s.set.watch_seconds,
+		    "Look again every so many seconds, until interrupted; with -o json each look "
+		    "is one line")
+		->check(CLI::Range(0.01, 86400.0).description(""))
+		->type_name("SECONDS");
+}
+
 void add_timeout(CLI::App &verb, std::int64_t &timeout_ns)
 {
 	const auto set = [&timeout_ns](double seconds) {

@@ -41,6 +41,9 @@ void add_selection(CLI::App &verb, session &s);
 /// -o, on every level: it may stand before or behind the verb.
 void add_output_option(CLI::App &app, session &s);
 
+/// --watch SECONDS.
+void add_watch(CLI::App &verb, session &s);
+
 /// --timeout SECONDS; *timeout_ns starts as ACCEL_TIMEOUT_DEFAULT.
 void add_timeout(CLI::App &verb, std::int64_t &timeout_ns);
 
@@ -49,7 +52,13 @@ void add_info(CLI::App &app, session &s);
 void add_status(CLI::App &app, session &s);
 void add_clients(CLI::App &app, session &s);
 void add_events(CLI::App &app, session &s);
+void add_health(CLI::App &app, session &s);
+void add_reset(CLI::App &app, session &s);
+void add_recover(CLI::App &app, session &s);
+void add_self_test(CLI::App &app, session &s);
 void add_copy_test(CLI::App &app, session &s);
+void add_debug(CLI::App &app, session &s);
+void add_emu(CLI::App &app, session &s);
 void add_fw(CLI::App &app, session &s);
 void add_fw_load(CLI::App &fw, session &s);
 void add_fw_files(CLI::App &fw, session &s);

@@ -39,6 +39,10 @@ Directory with the sockets of cards served by accel-emu.
 .TP
 .B ACCEL_FIRMWARE
 Image to boot on a card that runs none.
+.TP
+.B ACCEL_HANG_MS
+How long a queue of a card without the kernel's driver may stand still before the card is recovered:
+100 to 600000, 2000 if not set.
 .SH FILES
 .TP
 .I /lib/firmware/oac/oac1.fw

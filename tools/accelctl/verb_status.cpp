@@ -78,12 +78,7 @@ void add_status(CLI::App &app, session &s)
 		  "status -d 0x0ac1000000000001 -o json" },
 		run);
 	add_selection(*verb, s);
-	verb->add_option(
-		    "--watch", s.set.watch_seconds,
-		    "Look again every so many seconds, until interrupted; with -o json each look "
-		    "is one line")
-		->check(CLI::Range(0.01, 86400.0).description(""))
-		->type_name("SECONDS");
+	add_watch(*verb, s);
 }
 
 } // namespace accelctl

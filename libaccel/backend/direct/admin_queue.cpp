@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 
+#include <hw/oac_health.h>
 #include <hw/oac_regs.h>
 
 #include "clock.hpp"
@@ -42,44 +43,64 @@ void write_address(bus &card, std::uint32_t low_register, std::uint64_t address)
 } // namespace
 
 admin_queue::admin_queue(bus_addresses &addresses, int event_fd, std::string card, doorbell ring,
-			 std::int64_t timeout_ns)
+			 reporter failed, std::int64_t timeout_ns)
 	: bus_(addresses.target()), event_fd_(event_fd), timeout_ns_(timeout_ns),
-	  card_(std::move(card)), ring_(std::move(ring)),
+	  card_(std::move(card)), ring_(std::move(ring)), failed_(std::move(failed)),
 	  memory_(addresses, DATA_OFFSET + DATA_SIZE)
 {
 }
 
 void admin_queue::enable()
 {
-	const deadline_lock lock(mutex_, patience::within(DEFAULT_TIMEOUT_NS), "card " + card_);
+	const std::lock_guard lock(mutex_);
 	std::memset(memory_.data(), 0, DATA_OFFSET);
 	tail_ = 0;
 	write_address(bus_, OAC_REG_ADMIN_SQ_LO, memory_.bus_address());
 	write_address(bus_, OAC_REG_ADMIN_CQ_LO, memory_.bus_address() + CQ_OFFSET);
 	bus_.write32(OAC_REG_ADMIN_DEPTH, DEPTH);
 	bus_.write32(OAC_REG_ADMIN_CONTROL, OAC_ADMIN_CONTROL_ENABLE_MASK);
-	is_enabled_ = true;
+	if (session_.fetch_add(1) == UINT32_MAX)
+		session_.store(1);
+	is_enabled_.store(true);
 }
 
-void admin_queue::stop()
+void admin_queue::disable() noexcept
 {
-	const deadline_lock lock(mutex_, patience::within(DEFAULT_TIMEOUT_NS), "card " + card_);
-	is_enabled_ = false;
+	is_enabled_.store(false);
+	eventfd_write(event_fd_, 1);
+}
+
+void admin_queue::not_enabled() const
+{
+	throw failure(EHOSTDOWN,
+		      "card " + card_ +
+			      ": firmware is not running; wait with "
+			      "accel_device_recover(), or load another with 'accelctl fw "
+			      "load'");
 }
 
 std::uint64_t admin_queue::run(const char *what, oac_admin_cmd cmd,
 			       std::span<const std::byte> data_in, std::span<std::byte> data_out)
 {
+	return run(what, cmd, data_in, data_out, {});
+}
+
+std::uint64_t admin_queue::run(const char *what, oac_admin_cmd cmd,
+			       std::span<const std::byte> data_in, std::span<std::byte> data_out,
+			       limits within)
+{
+	const std::int64_t timeout_ns = within.timeout_ns > 0 ? within.timeout_ns : timeout_ns_;
 	const std::size_t size = std::max(data_in.size(), data_out.size());
 	if (size > DATA_SIZE)
 		throw failure(EINVAL, "card " + card_ + ": " + what + ": too much data at once");
-	const deadline_lock lock(mutex_, patience::within(DEFAULT_TIMEOUT_NS), "card " + card_);
+	/* Those before us have as long as we have, and end when the session does. */
+	const deadline_lock lock(mutex_, patience::within(timeout_ns), "card " + card_);
 	if (bus_.is_dead())
 		throw failure(ENODEV, "card " + card_ + ": it is lost; close and open it again");
+	if (within.session != 0 && within.session != session_.load())
+		throw failure(ESTALE, "card " + card_ + ": " + what + ": " + STALE_TEXT);
 	if (!is_enabled_)
-		throw failure(EHOSTDOWN, "card " + card_ +
-						 ": firmware is not running; load one with "
-						 "'accelctl fw load'");
+		not_enabled();
 	std::byte *data = memory_.data() + DATA_OFFSET;
 	if (size > 0) {
 		std::memset(data, 0, size);
@@ -87,22 +108,22 @@ std::uint64_t admin_queue::run(const char *what, oac_admin_cmd cmd,
 		cmd.data_addr = memory_.bus_address() + DATA_OFFSET;
 		cmd.data_size = static_cast<std::uint32_t>(size);
 	}
-	const std::uint64_t info = run_locked(what, cmd);
+	const std::uint64_t info = run_locked(what, cmd, timeout_ns);
 	std::copy_n(data, data_out.size(), data_out.begin());
 	return info;
 }
 
-std::uint64_t admin_queue::run_locked(const char *what, oac_admin_cmd &cmd)
+std::uint64_t admin_queue::run_locked(const char *what, oac_admin_cmd &cmd, std::int64_t timeout_ns)
 {
 	cmd.cid = next_cid_++;
 	std::memcpy(memory_.data() + (tail_ % DEPTH) * sizeof(cmd), &cmd, sizeof(cmd));
 	/* Orders the entry before the doorbell; the card loads the doorbell with acquire. */
 	std::atomic_thread_fence(std::memory_order_release);
 	ring_(tail_ + 1);
-	const oac_completion done = wait(what);
+	const oac_completion done = wait(what, timeout_ns);
 	tail_++;
 	if (done.tag != cmd.cid || !is_status(done.status))
-		lose(EPROTO,
+		fail(EPROTO, OAC_CAUSE_IMPLAUSIBLE,
 		     std::string(what) + ": the card answered something that was not asked");
 	if (done.status != OAC_ST_SUCCESS)
 		throw failure(-status_result(done.status),
@@ -119,21 +140,30 @@ bool admin_queue::is_there() const noexcept
 	return (phase.load(std::memory_order_acquire) & OAC_PHASE_MASK) == expected;
 }
 
-oac_completion admin_queue::wait(const char *what)
+oac_completion admin_queue::wait(const char *what, std::int64_t timeout_ns)
 {
-	const std::int64_t start = now_ns(), deadline = patience::within(timeout_ns_);
+	const std::int64_t start = now_ns(), deadline = patience::within(timeout_ns);
 	while (!is_there() && now_ns() - start < SPIN_NS) {}
 	pollfd fds[2] = { { event_fd_, POLLIN, 0 }, { bus_.lost_fd(), POLLRDHUP, 0 } };
 	while (!is_there()) {
 		const time_left left(deadline);
 		const int ready = ppoll(fds, 2, left.get(), nullptr);
-		if (ready > 0 && fds[1].revents)
-			lose(ENODEV, std::string(what) + ": it is gone");
+		if (ready > 0 && fds[1].revents) {
+			bus_.die();
+			fail(ENODEV, OAC_CAUSE_GONE, std::string(what) + ": it is gone");
+		}
 		eventfd_t count;
 		eventfd_read(event_fd_, &count);
+		if (!is_enabled_ && !is_there())
+			not_enabled();
 		/* The clock, not ppoll(): a card may interrupt for ever and never answer. */
-		if (now_ns() >= deadline && !is_there())
-			give_up(what, start);
+		if (now_ns() < deadline || is_there())
+			continue;
+		if (deadline < start + timeout_ns)
+			give_up(what);
+		else
+			fail(ETIMEDOUT, OAC_CAUSE_ADMIN,
+			     std::string(what) + ": it does not answer");
 	}
 	oac_completion done;
 	std::memcpy(&done, memory_.data() + CQ_OFFSET + (tail_ % DEPTH) * sizeof(done),
@@ -141,21 +171,22 @@ oac_completion admin_queue::wait(const char *what)
 	return done;
 }
 
-void admin_queue::give_up(const char *what, std::int64_t start)
+/* The card may answer yet, to nobody. */
+void admin_queue::give_up(const char *what)
 {
-	if (now_ns() - start >= timeout_ns_)
-		lose(ETIMEDOUT, std::string(what) + ": it does not answer");
 	is_enabled_ = false;
 	throw failure(ETIMEDOUT,
 		      "card " + card_ + ": " + what + ": no answer in time; allow more time");
 }
 
-void admin_queue::lose(int code, const std::string &text)
+void admin_queue::fail(int code, std::uint32_t cause, const std::string &text)
 {
 	is_enabled_ = false;
-	bus_.die();
-	throw failure(code,
-		      "card " + card_ + ": " + text + "; the card is given up, open it again");
+	failed_(cause);
+	throw failure(code, "card " + card_ + ": " + text +
+				    (code == ENODEV ? "; open it again" :
+						      "; it is being recovered: see "
+						      "accel_device_recover()"));
 }
 
 } // namespace accel::direct

@@ -143,7 +143,12 @@ void reset_card(bus &card, const std::string &name)
 	if (read_state(card, name) == OAC_STATE_ROM)
 		return;
 	card.write32(OAC_REG_RESET, OAC_RESET_MAGIC);
-	wait_for_state(card, name, patience::within(RESET_TIMEOUT_NS), "the reset",
+	wait_for_rom(card, name, patience::within(RESET_TIMEOUT_NS));
+}
+
+void wait_for_rom(bus &card, const std::string &name, std::int64_t deadline)
+{
+	wait_for_state(card, name, deadline, "the reset",
 		       [](std::uint32_t state) { return state == OAC_STATE_ROM; });
 }
 

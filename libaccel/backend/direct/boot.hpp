@@ -32,6 +32,8 @@ void check_card(bus &card, const std::string &name);
 /* To state ROM; everything on the card is gone then. Nothing is done in state ROM. Has a time limit
  * of its own, within the caller's patience. Throws ETIMEDOUT, ENODEV. */
 void reset_card(bus &card, const std::string &name);
+/* After something has been done that should end there. Throws ETIMEDOUT, ENODEV. */
+void wait_for_rom(bus &card, const std::string &name, std::int64_t deadline);
 /*
  * Boots from state ROM or FAILED; bytes empty: from flash. Returns OAC_FAIL_NONE when it runs, or
  * the card's reason. Throws ETIMEDOUT, ENODEV, EPROTO.

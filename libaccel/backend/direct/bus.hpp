@@ -47,6 +47,12 @@ public:
 	/* From now on the card's interrupt signals this eventfd, which the bus does not keep. */
 	virtual void connect_vector(unsigned vector, int event_fd) = 0;
 
+	/*
+	 * Resets the function from outside (FLR), and lets it answer and reach memory again; maps and
+	 * interrupts stay. false: this bus cannot.
+	 */
+	virtual bool reset() { return false; }
+
 	/* The node the card's memory should be near; -1: unknown. */
 	virtual int numa_node() const noexcept = 0;
 	virtual int lost_fd() const noexcept = 0;

@@ -250,6 +250,13 @@ void bus_vfio_user::connect_vector(unsigned vector, int event_fd)
 	client_.request(VFIO_USER_DEVICE_SET_IRQS, bytes_of(set), {}, std::span(&event_fd, 1), 0);
 }
 
+bool bus_vfio_user::reset()
+{
+	client_.request(VFIO_USER_DEVICE_RESET, {}, {}, {}, 0);
+	check_identity();
+	return true;
+}
+
 int bus_vfio_user::numa_node() const noexcept
 {
 	return -1;

@@ -30,6 +30,7 @@ public:
 	void dma_unmap(std::uint64_t address, std::uint64_t size) override;
 	unsigned vectors() const noexcept override;
 	void connect_vector(unsigned vector, int event_fd) override;
+	bool reset() override;
 	int numa_node() const noexcept override;
 	int lost_fd() const noexcept override;
 	bool is_dead() const noexcept override;

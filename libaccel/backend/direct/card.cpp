@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: MIT
 // Copyright the OAC authors
 //
-// A card's life: boot, firmware, identity, contexts and maps. Queues are in card_queues.cpp, what the
-// card reports in card_logs.cpp.
+// A card's life: boot, firmware, identity. Contexts and maps are in card_contexts.cpp, queues in
+// card_queues.cpp, what the card reports in card_logs.cpp, and how it is kept alive in card_watch.cpp
+// and card_recovery.cpp.
 #include "card.hpp"
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <string_view>
 
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <hw/oac_firmware.h>
@@ -27,13 +32,35 @@ namespace
 {
 
 constexpr std::int64_t BOOT_TIMEOUT_NS = 30 * NS_PER_S;
+constexpr std::int64_t HANG_NS = 2 * NS_PER_S;
+constexpr unsigned HANG_MS_MIN = 100, HANG_MS_MAX = 600'000;
+/* Rungs there are without a PCI core. */
+constexpr std::uint32_t RUNGS = 1u << OAC_RUNG_ABORT | 1u << OAC_RUNG_QUEUE |
+				1u << OAC_RUNG_CONTEXT | 1u << OAC_RUNG_SOFT_RESET |
+				1u << OAC_RUNG_FLR | 1u << OAC_RUNG_FIRMWARE;
 
-oac_admin_cmd command(std::uint8_t opcode, std::uint32_t context = 0)
+oac_admin_cmd command(std::uint8_t opcode)
 {
 	oac_admin_cmd cmd{};
 	cmd.opcode = opcode;
-	cmd.context = context;
 	return cmd;
+}
+
+/* How long a queue may stand still with a command at hand. */
+std::int64_t hang_time_ns()
+{
+	const char *given = std::getenv("ACCEL_HANG_MS");
+	if (!given)
+		return HANG_NS;
+	unsigned ms = 0;
+	const std::string_view text(given);
+	const auto end = std::from_chars(text.data(), text.data() + text.size(), ms);
+	if (end.ec != std::errc() || end.ptr != text.data() + text.size() || ms < HANG_MS_MIN ||
+	    ms > HANG_MS_MAX)
+		throw failure(EINVAL, "ACCEL_HANG_MS=" + std::string(text) +
+					      ": set it to milliseconds from 100 to 600000, or "
+					      "unset it");
+	return ms * NS_PER_MS;
 }
 
 std::uint64_t host_time_ns()
@@ -54,11 +81,20 @@ std::uint64_t read_pair(bus &card, std::uint32_t low_register)
 card::card(std::string name, std::string node, std::unique_ptr<bus> on,
 	   std::unique_ptr<emulated_card> emulated)
 	: name_(std::move(name)), node_(std::move(node)), emulated_(std::move(emulated)),
-	  bus_(std::move(on)), addresses_(*bus_), interrupts_(*bus_),
-	  admin_(addresses_, interrupts_.admin_fd(), name_,
-		 [this](std::uint32_t tail) { ring_admin(tail); }),
-	  local_(name_, bus_->local_memory())
+	  bus_(std::move(on)), addresses_(*bus_), interrupts_(*bus_), health_(*log_, RUNGS),
+	  admin_(
+		  addresses_, interrupts_.admin_fd(), name_,
+		  [this](std::uint32_t tail) { ring_admin(tail); },
+		  [this](std::uint32_t cause) {
+			  admin_cause_.store(cause);
+			  if (watch_)
+				  watch_->wake();
+		  }),
+	  local_(name_, bus_->local_memory()),
+	  change_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), hang_ns_(hang_time_ns())
 {
+	if (!change_event_.is_open())
+		throw failure(errno, "card " + name_ + ": no eventfd: " + errno_text(errno));
 	check_card(*bus_, name_);
 	const std::uint32_t capabilities = bus_->read32(OAC_REG_CAP);
 	doorbell_pages_ = capabilities & OAC_CAP_DOORBELL_PAGES_MASK;
@@ -69,32 +105,50 @@ card::card(std::string name, std::string node, std::unique_ptr<bus> on,
 				      " doorbell pages, more than its BAR4 or fewer than 2");
 	is_shared_ = (capabilities & OAC_CAP_DOORBELL_SHARED_MASK) != 0 &&
 		     bus_->doorbells().size() >= size;
+	const std::size_t lines = std::size_t{ doorbell_pages_ } * sizeof(oac_progress);
+	progress_ = std::make_unique<host_memory>(
+		addresses_, (lines + OAC_PAGE_SIZE - 1) & ~std::size_t{ OAC_PAGE_SIZE - 1 });
+	forget_signs();
 	reset_card(*bus_, name_);
 	boot_as_found();
+	watch_.emplace(interrupts_.admin_fd(), bus_->lost_fd(), [this] { return look_after(); });
 }
 
-card::~card() = default;
+card::~card()
+{
+	watch_.reset();
+	log_->close();
+}
 
 void card::stop() noexcept
 {
 	bus_->die();
+	if (watch_)
+		watch_->stop();
+	log_->close();
 	emulated_.reset();
 }
 
 /* The first boot. Why it failed is kept for those who ask; only a card that is gone stays lost. */
 void card::boot_as_found() noexcept
 {
+	std::string why;
+	std::uint32_t reason = OAC_FAIL_NONE;
 	try {
-		const auto lock = hold();
-		const boot_image image = choose_image();
-		std::optional<std::span<const std::byte>> bytes;
-		if (image.bytes)
-			bytes = *image.bytes;
-		if (const std::uint32_t reason = boot(bytes, now_ns() + BOOT_TIMEOUT_NS))
-			set_down(std::string(boot_fail_text(reason)) + " (" + image.source + ")");
+		boot_image image = choose_image();
+		reason = boot(image.bytes, now_ns() + BOOT_TIMEOUT_NS);
+		if (reason != OAC_FAIL_NONE)
+			why = std::string(boot_fail_text(reason)) + " (" + image.source + ")";
 	} catch (const std::exception &error) {
-		set_down(error.what());
+		why = error.what();
 	}
+	health_.clear(OAC_REASON_STARTING);
+	if (why.empty())
+		return;
+	const bool is_without = reason == OAC_FAIL_NONE || reason == OAC_FAIL_NO_IMAGE;
+	health_.set(is_without ? OAC_REASON_NO_FIRMWARE : OAC_REASON_BOOT_FAILED, reason);
+	const std::lock_guard lock(life_mutex_);
+	set_down(std::move(why));
 }
 
 /* Under life_mutex_. */
@@ -105,18 +159,26 @@ void card::set_down(std::string text)
 	boot_text_ = std::move(text);
 }
 
-/* Under life_mutex_, in state ROM or FAILED. OAC_FAIL_NONE: it runs and is ready for commands. */
-std::uint32_t card::boot(std::optional<std::span<const std::byte>> bytes, std::int64_t deadline)
+/* In state ROM or FAILED. OAC_FAIL_NONE: it runs and is ready for commands. */
+std::uint32_t card::boot(const image_bytes &image, std::int64_t deadline)
 {
+	std::optional<std::span<const std::byte>> bytes;
+	if (image)
+		bytes = *image;
 	const std::uint32_t reason = boot_card(addresses_, name_, bytes, deadline);
-	if (reason == OAC_FAIL_NONE)
-		start_firmware();
+	if (reason != OAC_FAIL_NONE)
+		return reason;
+	start_firmware();
+	if (&image != &image_)
+		image_ = image;
 	return reason;
 }
 
 void card::start_firmware()
 {
 	check_card(*bus_, name_);	/* now it is the firmware's protocol */
+	const std::lock_guard lock(life_mutex_);
+	admin_cause_.store(OAC_CAUSE_NONE);
 	admin_.enable();
 	try {
 		oac_identify found{};
@@ -126,16 +188,13 @@ void card::start_firmware()
 		oac_admin_cmd sync = command(OAC_ADMIN_TIME_SYNC);
 		sync.arg.time_sync.host_ns = host_time_ns();
 		admin_.run("time sync", sync, {}, {});
-		const std::uint32_t queues = std::min(found.max_queues, doorbell_pages_ - 1);
-		const std::size_t size = (std::size_t{ queues } + 1) * sizeof(oac_progress);
-		auto lines = std::make_unique<host_memory>(
-			addresses_, (size + OAC_PAGE_SIZE - 1) & ~std::size_t{ OAC_PAGE_SIZE - 1 });
-		id_pool contexts(found.max_contexts), all_queues(queues);
+		resets_expected_ = bus_->read32(OAC_REG_RESET_COUNT);
+		missed_beats_ = 0;
+		must_restart_ = false;
 		const std::lock_guard facts(facts_mutex_);
-		progress_.swap(lines);
 		identity_ = found;
-		contexts_ = std::move(contexts);
-		queues_ = std::move(all_queues);
+		contexts_ = id_pool(found.max_contexts);
+		queues_.set_last(std::min(found.max_queues, doorbell_pages_ - 1));
 		boot_text_.clear();
 		is_running_ = true;
 	} catch (...) {
@@ -154,6 +213,7 @@ void card::check_limits(const oac_identify &found) const
 					      ": its firmware claims limits that no firmware has");
 }
 
+/* Under life_mutex_ or facts_mutex_. */
 void card::not_running(int code) const
 {
 	std::string text = "card " + name_ + ": firmware is not running: " + boot_text_;
@@ -168,28 +228,46 @@ void card::require_firmware() const
 		not_running(EHOSTDOWN);
 }
 
-/* For who does not hold life_mutex_: the answer may be old as soon as it is there. */
 void card::look_for_firmware()
 {
+	if (is_running_ && !bus_->is_dead())
+		return;
 	const std::lock_guard facts(facts_mutex_);
 	require_firmware();
+}
+
+void card::stale(const char *what) const
+{
+	throw failure(ESTALE, "card " + name_ + ": " + what + ": " + STALE_TEXT);
 }
 
 void card::firmware_load(std::span<const std::byte> image, std::int64_t deadline)
 {
 	const patience limit(deadline);
-	const auto lock = hold();
-	if (contexts_.count() > 0)
-		throw failure(EBUSY, "card " + name_ + ": " + std::to_string(contexts_.count()) +
-					     " contexts are open in process " +
-					     std::to_string(getpid()) + "; destroy them first");
-	admin_.stop();
-	set_down("it was stopped to load another");
-	reset_card(*bus_, name_);
-	if (const std::uint32_t reason = boot(image, deadline)) {
-		set_down(boot_fail_text(reason));
-		not_running(EBADMSG);
+	const work_lock work = lock_work(deadline, "load firmware");
+	{
+		const auto lock = hold();
+		if (contexts_.count() > 0)
+			throw failure(EBUSY,
+				      "card " + name_ + ": " + std::to_string(contexts_.count()) +
+					      " contexts are open in process " +
+					      std::to_string(getpid()) + "; destroy them first");
+		set_down("it was stopped to load another");
 	}
+	health_.set(OAC_REASON_STARTING);
+	admin_.disable();
+	reset_card(*bus_, name_);
+	health_.count_reset();
+	lose_all({});
+	const std::uint32_t reason =
+		boot(std::vector<std::byte>(image.begin(), image.end()), deadline);
+	health_.clear(OAC_REASON_STARTING);
+	if (reason == OAC_FAIL_NONE)
+		return;
+	health_.set(OAC_REASON_BOOT_FAILED, reason);
+	const std::lock_guard lock(life_mutex_);
+	set_down(boot_fail_text(reason));
+	not_running(EBADMSG);
 }
 
 device_info card::info()
@@ -206,9 +284,9 @@ device_info card::info()
 	const std::uint32_t minor = protocol & OAC_PROTOCOL_MINOR_MASK;
 	info.protocol = (protocol & OAC_PROTOCOL_MAJOR_MASK) |
 			std::min<std::uint32_t>(minor, OAC_PROTOCOL_MINOR);
+	const std::lock_guard facts(facts_mutex_);
 	info.numa_node = bus_->numa_node();
 	info.node = node_;
-	const std::lock_guard facts(facts_mutex_);
 	info.contexts = contexts_.count();
 	info.queues = queues_.count();
 	info.lmem_free = info.lmem_size - std::min(info.lmem_size, local_.used());
@@ -244,92 +322,12 @@ std::unique_ptr<local_memory> card::allocate_local(std::size_t size)
 {
 	const auto lock = hold();
 	require_firmware();
-	auto memory = std::make_unique<local_memory>(local_, size);
+	auto memory = std::make_unique<local_memory>(local_, size, admin_.session());
 	oac_admin_cmd cmd = command(OAC_ADMIN_SCRUB);
 	cmd.arg.scrub.offset = memory->offset();
 	cmd.arg.scrub.length = size;
-	admin_.run("zero local memory", cmd, {}, {});
+	admin_.run("zero local memory", cmd, {}, {}, { memory->session(), 0 });
 	return memory;
-}
-
-std::uint32_t card::context_create(std::uint32_t group)
-{
-	const auto lock = hold();
-	require_firmware();
-	const auto context = take_context();
-	if (!context)
-		throw failure(ENOSPC, "card " + name_ + ": all " +
-					      std::to_string(identity_.max_contexts) +
-					      " contexts are in use; destroy one");
-	try {
-		oac_admin_cmd cmd = command(OAC_ADMIN_CONTEXT_CREATE, *context);
-		cmd.arg.context_create.group = group;
-		admin_.run("create a context", cmd, {}, {});
-	} catch (...) {
-		const std::lock_guard facts(facts_mutex_);
-		spent_.erase(*context);
-		contexts_.give(*context);
-		throw;
-	}
-	return *context;
-}
-
-/* Under life_mutex_. */
-std::optional<std::uint32_t> card::take_context()
-{
-	const std::lock_guard facts(facts_mutex_);
-	const auto context = contexts_.take();
-	try {
-		if (context)
-			spent_[*context] = {};
-	} catch (...) {
-		contexts_.give(*context);
-		throw;
-	}
-	return context;
-}
-
-/* Under life_mutex_. */
-void card::give_context(std::uint32_t context) noexcept
-{
-	const std::lock_guard facts(facts_mutex_);
-	contexts_.give(context);
-}
-
-void card::context_destroy(std::uint32_t context) noexcept
-{
-	try {
-		const auto lock = hold();
-		forget_usage(context);
-		admin_.run("destroy a context", command(OAC_ADMIN_CONTEXT_DESTROY, context), {},
-			   {});
-		give_context(context);
-	} catch (const std::exception &) {
-		/* Lost, and with it the context. If the card only refused, the id stays in use. */
-		if (bus_->is_dead())
-			give_context(context);
-	}
-}
-
-void card::map(std::uint32_t context, std::uint64_t target, std::size_t size, std::uint64_t va,
-	       std::uint32_t flags)
-{
-	oac_segment segment{};
-	segment.target = target;
-	segment.length = size;
-	oac_admin_cmd cmd = command(OAC_ADMIN_MAP, context);
-	cmd.arg.map.va = va;
-	cmd.arg.map.segment_count = 1;
-	cmd.arg.map.flags = flags;
-	admin_.run("map a buffer", cmd, std::as_bytes(std::span(&segment, 1)), {});
-}
-
-void card::unmap(std::uint32_t context, std::uint64_t va, std::size_t size)
-{
-	oac_admin_cmd cmd = command(OAC_ADMIN_UNMAP, context);
-	cmd.arg.unmap.va = va;
-	cmd.arg.unmap.length = size;
-	admin_.run("unmap a buffer", cmd, {}, {});
 }
 
 } // namespace accel::direct

@@ -23,13 +23,14 @@ constexpr std::size_t COUNTERS_MAX = 256;
 } // namespace
 
 /* Reads entries into to; returns how many there are, never more than fit. */
-std::uint64_t card::read_log(std::uint32_t page, std::uint64_t start, std::span<std::byte> to)
+std::uint64_t card::read_log(std::uint32_t page, std::uint64_t start, std::span<std::byte> to,
+			     std::int64_t timeout_ns)
 {
 	oac_admin_cmd cmd{};
 	cmd.opcode = OAC_ADMIN_GET_LOG;
 	cmd.arg.get_log.start = start;
 	cmd.arg.get_log.page = page;
-	return admin_.run("read a log", cmd, {}, to);
+	return admin_.run("read a log", cmd, {}, to, { 0, timeout_ns });
 }
 
 namespace

@@ -45,6 +45,7 @@ queue_port card::queue_create(std::uint32_t context, const queue_rings &rings)
 {
 	const auto lock = hold();
 	require_firmware();
+	const context_record in = live(context);
 	auto record = std::make_shared<queue_record>(interrupts_, context);
 	const auto queue = take_queue();
 	if (!queue)
@@ -52,10 +53,10 @@ queue_port card::queue_create(std::uint32_t context, const queue_rings &rings)
 					      " queues are in use; destroy one");
 	try {
 		const std::uint64_t line = std::uint64_t{ *queue } * sizeof(oac_progress);
-		new (progress_->data() + line) oac_progress{};
+		new (line_of(*queue)) oac_progress{};
 		oac_admin_cmd cmd{};
 		cmd.opcode = OAC_ADMIN_QUEUE_CREATE;
-		cmd.context = context;
+		cmd.context = in.id;
 		oac_admin_queue_create &how = cmd.arg.queue_create;
 		how.sq_va = rings.sq_va;
 		how.cq_va = rings.cq_va;
@@ -67,11 +68,12 @@ queue_port card::queue_create(std::uint32_t context, const queue_rings &rings)
 		how.priority = static_cast<std::uint8_t>(rings.priority);
 		how.weight = static_cast<__le16>(rings.weight);
 		std::byte *page = doorbell_page(*queue, *record, rings.is_driver_submit);
+		record->doorbell = page;
 		{
 			const std::lock_guard table_lock(table_mutex_);
 			table_[*queue] = record;
 		}
-		admin_.run("create a queue", cmd, {}, {});
+		admin_.run("create a queue", cmd, {}, {}, { in.session, 0 });
 		return { *queue, page, true };
 	} catch (...) {
 		{
@@ -83,14 +85,13 @@ queue_port card::queue_create(std::uint32_t context, const queue_rings &rings)
 	}
 }
 
-/* Under life_mutex_. */
+/* Under life_mutex_, as is the next. */
 std::optional<std::uint32_t> card::take_queue()
 {
 	const std::lock_guard facts(facts_mutex_);
 	return queues_.take();
 }
 
-/* Under life_mutex_. */
 void card::give_queue(std::uint32_t queue) noexcept
 {
 	const std::lock_guard facts(facts_mutex_);
@@ -99,37 +100,36 @@ void card::give_queue(std::uint32_t queue) noexcept
 
 void card::queue_destroy(std::uint32_t queue) noexcept
 {
+	const std::lock_guard lock(life_mutex_);
+	const auto record = find(queue);
 	try {
-		const auto lock = hold();
-		oac_admin_cmd cmd{};
-		cmd.opcode = OAC_ADMIN_QUEUE_DESTROY;
-		cmd.arg.queue_destroy.queue_id = static_cast<std::uint16_t>(queue);
-		admin_.run("destroy a queue", cmd, {}, {});
+		if (record && record->lost == OAC_LOST_NO) {
+			oac_admin_cmd cmd{};
+			cmd.opcode = OAC_ADMIN_QUEUE_DESTROY;
+			cmd.arg.queue_destroy.queue_id = static_cast<std::uint16_t>(queue);
+			admin_.run("destroy a queue", cmd, {}, {});
+		}
 		add_ended(queue);
-		forget_queue(queue);
 		give_queue(queue);
 	} catch (const std::exception &) {
-		/* Lost, and with it the queue. If the card only refused, the id stays in use. */
-		forget_queue(queue);
-		if (bus_->is_dead())
-			give_queue(queue);
+		/* Lost, or about to be, and with it the queue. If the card only refused, it hangs. */
+		if (!bus_->is_dead() && admin_.is_enabled() && record) {
+			record->is_orphan = has_orphans_ = true;
+			watch_->wake();
+			return;
+		}
+		give_queue(queue);
 	}
-}
-
-void card::forget_queue(std::uint32_t queue) noexcept
-{
-	std::shared_ptr<queue_record> gone;	/* ends outside of the lock: it gives its line back */
 	const std::lock_guard table_lock(table_mutex_);
-	if (const auto found = table_.find(queue); found != table_.end()) {
-		gone = std::move(found->second);
-		table_.erase(found);
-	}
+	table_.erase(queue);
 }
 
 int card::queue_ring(std::uint32_t queue, unsigned offset, std::uint64_t value,
 		     unsigned width) noexcept
 {
 	const std::uint64_t page = std::uint64_t{ queue } * OAC_DB_PAGE_SIZE;
+	if (const auto record = find(queue); !record || record->lost.load() != OAC_LOST_NO)
+		return bus_->is_dead() ? -ENODEV : -ESTALE;
 	if (is_shared_) {
 		std::byte *const stored = bus_->doorbells().data() + page;
 		/* The library may have stored it in a page of its own (driver's submission): the card
@@ -161,14 +161,29 @@ int card::queue_event_fd(std::uint32_t queue)
 	return record->line.event_fd;
 }
 
+std::map<std::uint32_t, std::shared_ptr<card::queue_record>> card::queues()
+{
+	const std::lock_guard lock(table_mutex_);
+	return table_;
+}
+
+oac_progress *card::line_of(std::uint32_t queue) const noexcept
+{
+	return reinterpret_cast<oac_progress *>(progress_->data() +
+						std::size_t{ queue } * sizeof(oac_progress));
+}
+
 /* The card writes the counts last, in one store: the acquire orders the rest of the line. */
 queue_progress card::read_progress(std::uint32_t queue) const noexcept
 {
-	auto *line = reinterpret_cast<oac_progress *>(progress_->data() +
-						      std::size_t{ queue } * sizeof(oac_progress));
+	oac_progress *const line = line_of(queue);
+	static_assert(offsetof(oac_progress, sq_head) == 0 &&
+		      offsetof(oac_progress, completed) == 4);
+	const std::uint64_t counts = std::atomic_ref(*reinterpret_cast<std::uint64_t *>(line))
+					     .load(std::memory_order_acquire);
 	queue_progress progress;
-	progress.completed =
-		std::atomic_ref<__le32>(line->completed).load(std::memory_order_acquire);
+	progress.taken = static_cast<std::uint32_t>(counts);
+	progress.completed = static_cast<std::uint32_t>(counts >> 32);
 	progress.state = std::atomic_ref<__le32>(line->state).load(std::memory_order_relaxed);
 	progress.status = std::atomic_ref<__le32>(line->status).load(std::memory_order_relaxed);
 	progress.fault_addr =
@@ -248,6 +263,13 @@ int card::queue_wait(std::uint32_t queue, std::uint32_t seen, std::int64_t deadl
 	const auto record = find(queue);
 	if (!record)
 		return -EINVAL;
+	const auto is_lost = [&] { return record->lost.load() != OAC_LOST_NO; };
+	const auto give_last = [&] {
+		*progress = record->last;
+		return bus_->is_dead() ? -ENODEV : -ESTALE;
+	};
+	if (is_lost())
+		return give_last();
 	*progress = read_progress(queue);
 	const auto is_news = [&] {
 		return progress->completed != seen || progress->state != OAC_QUEUE_RUNNING;
@@ -259,6 +281,8 @@ int card::queue_wait(std::uint32_t queue, std::uint32_t seen, std::int64_t deadl
 	}
 	if (bus_->is_dead())
 		return -ENODEV;
+	if (is_lost())
+		return give_last();
 	return has_event || is_news() ? 0 : -ETIMEDOUT;
 }
 

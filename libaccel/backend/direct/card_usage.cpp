@@ -30,8 +30,7 @@ void add(usage_reading &sum, const usage_reading &part)
 /* Under facts_mutex_. Between two looks at a queue fewer than 2^32 of its commands complete. */
 usage_reading card::read_usage(std::uint32_t queue, queue_record &record) const noexcept
 {
-	auto *line = reinterpret_cast<oac_progress *>(progress_->data() +
-						      std::size_t{ queue } * sizeof(oac_progress));
+	oac_progress *const line = line_of(queue);
 	const auto load = [](__le64 &word) {
 		return std::atomic_ref<__le64>(word).load(std::memory_order_relaxed);
 	};
@@ -61,8 +60,8 @@ usage_reading card::live_usage(std::uint32_t context) noexcept
 /* Under life_mutex_, when the card has let go of the queue and writes its line no more. */
 void card::add_ended(std::uint32_t queue) noexcept
 {
-	const auto record = find(queue);
 	const std::lock_guard facts(facts_mutex_);
+	const auto record = find(queue);
 	const auto sum = record ? spent_.find(record->context) : spent_.end();
 	if (sum != spent_.end())
 		add(sum->second, read_usage(queue, *record));
@@ -83,6 +82,7 @@ usage_reading card::context_usage(std::uint32_t context)
 {
 	const std::lock_guard facts(facts_mutex_);
 	require_firmware();
+	live(context);
 	usage_reading usage = live_usage(context);
 	if (const auto ended = spent_.find(context); ended != spent_.end())
 		add(usage, ended->second);
@@ -92,7 +92,7 @@ usage_reading card::context_usage(std::uint32_t context)
 client_reading card::client()
 {
 	const std::lock_guard facts(facts_mutex_);
-	usage_reading usage = is_running_ ? live_usage(0) : usage_reading{};
+	usage_reading usage = live_usage(0);
 	add(usage, spent_before_);
 	for (const auto &[context, ended] : spent_)
 		add(usage, ended);

@@ -26,7 +26,7 @@ class device final : public backend
 {
 public:
 	explicit device(std::shared_ptr<card> opened)
-		: card_(std::move(opened)), group_(card_->next_group())
+		: backend(opened->epoch()), card_(std::move(opened)), group_(card_->next_group())
 	{
 	}
 	const char *kind() const noexcept override { return "direct"; }
@@ -98,7 +98,7 @@ public:
 							  owned.host->bus_address();
 		watched([&] {
 			card_->map(context, start + offset, size, va,
-				   owned.local ? flags | OAC_MAP_LOCAL : flags);
+				   owned.local ? flags | OAC_MAP_LOCAL : flags, owned.local.get());
 		});
 	}
 	void unmap(std::uint32_t context, std::uint64_t va, std::size_t size) override
@@ -147,6 +147,29 @@ public:
 	{
 		watched([&] { card_->firmware_load(image, deadline); });
 	}
+	health_reading health() override { return card_->health(); }
+	std::array<rung_reading, OAC_RUNG_COUNT> rungs() override { return card_->rungs(); }
+	std::unique_ptr<event_source> event_stream(std::uint64_t from) override
+	{
+		return card_->event_stream(from);
+	}
+	void recover(std::int64_t deadline) override
+	{
+		watched([&] { card_->recover(deadline); });
+	}
+	void reset(std::uint32_t rung, std::int64_t deadline) override
+	{
+		watched([&] { card_->reset(rung, deadline); });
+	}
+	std::uint64_t self_test(std::int64_t deadline) override
+	{
+		return watched([&] { return card_->self_test(deadline); });
+	}
+	std::uint32_t context_lost(std::uint32_t context) override
+	{
+		return card_->context_lost(context);
+	}
+	int change_fd() noexcept override { return card_->change_fd(); }
 	int lost_fd() const noexcept override { return card_->lost_fd(); }
 	void look() noexcept override
 	{

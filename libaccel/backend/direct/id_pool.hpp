@@ -15,10 +15,10 @@ namespace accel::direct
 class id_pool
 {
 public:
-	explicit id_pool(std::uint32_t last = 0) : is_taken_(last) {}
+	explicit id_pool(std::uint32_t last = 0) : is_taken_(last), last_(last) {}
 	std::optional<std::uint32_t> take()
 	{
-		for (std::size_t i = 0; i < is_taken_.size(); i++) {
+		for (std::size_t i = 0; i < last_; i++) {
 			if (is_taken_[i])
 				continue;
 			is_taken_[i] = true;
@@ -34,10 +34,18 @@ public:
 			count_--;
 		}
 	}
+	/* Those taken stay so, beyond the new last one, too. */
+	void set_last(std::uint32_t last)
+	{
+		last_ = last;
+		if (is_taken_.size() < last)
+			is_taken_.resize(last);
+	}
 	std::uint32_t count() const { return count_; }
 
 private:
 	std::vector<bool> is_taken_;
+	std::uint32_t last_ = 0;
 	std::uint32_t count_ = 0;
 };
 

@@ -38,8 +38,9 @@ private:
 class local_memory
 {
 public:
-	local_memory(local_pool &pool, std::size_t size)
-		: pool_(pool), size_(size), offset_(pool.take(size))
+	/* session: with the firmware; what is in it goes with that. */
+	local_memory(local_pool &pool, std::size_t size, std::uint32_t session)
+		: pool_(pool), size_(size), session_(session), offset_(pool.take(size))
 	{
 	}
 	local_memory(const local_memory &) = delete;
@@ -49,10 +50,12 @@ public:
 	std::byte *data() const noexcept { return pool_.at(offset_); }
 	std::size_t size() const noexcept { return size_; }
 	std::uint64_t offset() const noexcept { return offset_; }
+	std::uint32_t session() const noexcept { return session_; }
 
 private:
 	local_pool &pool_;
 	std::size_t size_;
+	std::uint32_t session_;
 	std::uint64_t offset_;
 };
 

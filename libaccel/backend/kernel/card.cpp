@@ -34,7 +34,10 @@ const char *remedy(int code) noexcept
 	case ENODEV:
 		return "the card is gone; look at dmesg, then open it again";
 	case EHOSTDOWN:
-		return "its firmware is not running; load one (accelctl firmware load)";
+		return "its firmware is not running, or it is being recovered; see accelctl health, "
+		       "wait, or load another (accelctl fw load)";
+	case ESTALE:
+		return STALE_TEXT;
 	case ETIMEDOUT:
 		return "the card did not answer in time; look at dmesg";
 	case ENOSPC:
@@ -74,6 +77,7 @@ const char *limit_text(std::uint32_t limit) noexcept
 card::card(const std::string &node) : name_(node), fd_(open_node(node))
 {
 	numa_node_ = info().numa_node;
+	look();
 }
 
 int card::try_call(unsigned long request, void *argument) noexcept
@@ -81,6 +85,8 @@ int card::try_call(unsigned long request, void *argument) noexcept
 	int result = ioctl_call(fd_.get(), request, argument);
 	if (result == -ENODEV)
 		lose();
+	if (result == -ESTALE)
+		look();
 	return result;
 }
 
@@ -245,6 +251,8 @@ void card::abandon() noexcept
 {
 	lose();
 	close(fd_.get());
+	if (change_.is_open())
+		close(change_.get());
 }
 
 int card::queue_wait(std::uint32_t queue, std::uint32_t seen, std::int64_t deadline,
@@ -256,10 +264,11 @@ int card::queue_wait(std::uint32_t queue, std::uint32_t seen, std::int64_t deadl
 	request.seen = seen;
 	request.deadline_ns = deadline > 0 ? static_cast<std::uint64_t>(deadline) : 0;
 	int result = try_call(DRM_IOCTL_OAC_QUEUE_WAIT, &request);
-	if (result == 0 || result == -ETIMEDOUT) {
+	if (result == 0 || result == -ETIMEDOUT || result == -ESTALE) {
 		progress->completed = request.completed;
 		progress->state = request.state;
 		progress->status = request.status;
+		progress->taken = request.taken;
 		progress->fault_addr = request.fault_addr;
 	}
 	return result;

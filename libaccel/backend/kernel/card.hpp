@@ -4,6 +4,7 @@
 // A card behind the oac module: each call of the backend interface is one or two ioctls.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -58,6 +59,14 @@ public:
 	telemetry_reading telemetry() override;
 	std::size_t events(std::uint64_t from, std::span<event_reading> events) override;
 	void firmware_load(std::span<const std::byte> image, std::int64_t deadline) override;
+	health_reading health() override;
+	std::array<rung_reading, OAC_RUNG_COUNT> rungs() override;
+	std::unique_ptr<event_source> event_stream(std::uint64_t from) override;
+	void recover(std::int64_t deadline) override;
+	void reset(std::uint32_t rung, std::int64_t deadline) override;
+	std::uint64_t self_test(std::int64_t deadline) override;
+	std::uint32_t context_lost(std::uint32_t context) override;
+	int change_fd() noexcept override;
 	void look() noexcept override;
 	void abandon() noexcept override;
 
@@ -77,6 +86,9 @@ private:
 	void require_sync();
 	void set_fence(std::uint32_t queue, std::uint32_t count, std::uint32_t syncobj_handle,
 		       std::uint64_t point);
+	void see_generation(std::uint32_t now) noexcept;
+	unique_fd open_events(std::uint64_t from);
+	void reset_by(std::uint32_t rung, std::uint32_t flags);
 	/* 0, or -Exxx; a card that is gone becomes lost. */
 	int try_call(unsigned long request, void *argument) noexcept;
 	/* The same, but throws; `what` is what was tried, for the text. */
@@ -98,15 +110,32 @@ private:
 	unique_fd fd_;
 	std::int32_t numa_node_ = -1;
 	std::atomic<bool> has_sync_{ false };
+	std::atomic<std::uint32_t> generation_{ 0 };	/* of the card, as last heard of */
 	/*
 	 * The kernel gives one handle per memory and file, however often it is imported; each of
 	 * our buffers is one use of it. Held over the ioctls that import and close.
 	 */
 	std::mutex handle_lock_;	/* guards uses_ */
 	std::unordered_map<std::uint32_t, unsigned> uses_;
-	std::mutex lock_;	/* guards queues_ */
+	std::mutex lock_;	/* guards queues_ and the making of change_ */
+	unique_fd change_;	/* events; readable for ever, once there was one */
 	std::unordered_map<std::uint32_t, queue_resources> queues_;
 	fork_entry fork_entry_{ *this };
+
+	/* More elements than any card has; what asks for more memory than this is a broken module. */
+	static constexpr std::uint32_t TABLE_MAX = 4096;
 };
+
+template <class Element>
+std::vector<Element> card::read_table(std::uint32_t topic)
+{
+	std::uint32_t count = read_topic(topic, 0, nullptr, sizeof(Element), 0);
+	std::vector<Element> table(std::min(count, TABLE_MAX));
+
+	/* A count of 0 would ask for the number again. */
+	if (!table.empty())
+		table.resize(read_topic(topic, 0, table.data(), sizeof(Element), table.size()));
+	return table;
+}
 
 } // namespace accel::kernel

@@ -23,8 +23,6 @@ namespace accel::kernel
 namespace
 {
 
-/* More elements than any card has; what asks for more memory than this is a broken module. */
-constexpr std::uint32_t TABLE_MAX = 4096;
 constexpr std::size_t EVENTS_PER_CALL = 256;
 
 template <std::size_t Size>
@@ -150,18 +148,6 @@ std::uint32_t card::read_topic(std::uint32_t topic, std::uint64_t start, void *d
 	return request.count;
 }
 
-template <class Element>
-std::vector<Element> card::read_table(std::uint32_t topic)
-{
-	std::uint32_t count = read_topic(topic, 0, nullptr, sizeof(Element), 0);
-	std::vector<Element> table(std::min(count, TABLE_MAX));
-
-	/* A count of 0 would ask for the number again. */
-	if (!table.empty())
-		table.resize(read_topic(topic, 0, table.data(), sizeof(Element), table.size()));
-	return table;
-}
-
 device_info card::info()
 {
 	drm_oac_info_device raw = {};
@@ -172,15 +158,6 @@ device_info card::info()
 	device_info info = convert(raw);
 	info.node = name_;
 	return info;
-}
-
-/* Asks how many descriptions there are: ENODEV is the answer that counts. */
-void card::look() noexcept
-{
-	drm_oac_info_get request = {};
-
-	request.topic = DRM_OAC_INFO_DEVICE;
-	try_call(DRM_IOCTL_OAC_INFO_GET, &request);
 }
 
 usage_reading card::context_usage(std::uint32_t context)

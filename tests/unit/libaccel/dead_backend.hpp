@@ -75,6 +75,14 @@ public:
 	std::size_t events(std::uint64_t, std::span<event_reading>) override { return 0; }
 	void firmware_load(std::span<const std::byte>, std::int64_t) override { none(); }
 
+	health_reading health() override { return {}; }
+	std::array<rung_reading, OAC_RUNG_COUNT> rungs() override { return {}; }
+	std::unique_ptr<event_source> event_stream(std::uint64_t) override { none(); }
+	void recover(std::int64_t) override { none(); }
+	void reset(std::uint32_t, std::int64_t) override { none(); }
+	std::uint64_t self_test(std::int64_t) override { none(); }
+	std::uint32_t context_lost(std::uint32_t) override { return OAC_LOST_NO; }
+
 private:
 	[[noreturn]] static void none()
 	{

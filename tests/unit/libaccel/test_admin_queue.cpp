@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Copyright the OAC authors
 //
-// The admin queue against cards that do not answer: its deadline holds whatever they do instead.
+// The admin queue against cards that do not answer: its deadline holds whatever they do instead, and
+// ends at once when somebody ends the session.
 #include "admin_queue.hpp"
 
 #include <cerrno>
+#include <future>
+#include <thread>
 
+#include <hw/oac_health.h>
 #include <sys/eventfd.h>
 
 #include <gtest/gtest.h>
@@ -45,21 +49,36 @@ private:
 	bool is_dead_ = false;
 };
 
-/* What a command comes to; the card is given up by then. */
+int code_of(admin_queue &admin, admin_queue::limits within)
+{
+	try {
+		oac_admin_cmd cmd{};
+		cmd.opcode = OAC_ADMIN_TIME_SYNC;
+		admin.run("time sync", cmd, {}, {}, within);
+	} catch (const accel::failure &failed) {
+		return failed.code().value();
+	}
+	return 0;
+}
+
+/* What a command comes to; the session is over by then, and who looks after the card is told. */
 int outcome_with(int event_fd)
 {
 	const accel::unique_fd event(event_fd);
 	silent_bus silent;
 	bus_addresses addresses(silent);
+	std::uint32_t told = OAC_CAUSE_NONE;
 	admin_queue admin(
-		addresses, event.get(), "test", [](std::uint32_t) {}, TIMEOUT_NS);
+		addresses, event.get(), "test", [](std::uint32_t) {},
+		[&](std::uint32_t cause) { told = cause; }, TIMEOUT_NS);
 	admin.enable();
 	try {
 		oac_admin_cmd cmd{};
 		cmd.opcode = OAC_ADMIN_TIME_SYNC;
 		admin.run("time sync", cmd, {}, {});
 	} catch (const accel::failure &failed) {
-		EXPECT_TRUE(silent.is_dead());
+		EXPECT_EQ(told, unsigned{ OAC_CAUSE_ADMIN });
+		EXPECT_FALSE(silent.is_dead());
 		return failed.code().value();
 	}
 	return 0;
@@ -83,7 +102,10 @@ TEST(admin_queue, a_callers_patience_ends_without_the_card)
 	const accel::unique_fd event(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
 	silent_bus silent;
 	bus_addresses addresses(silent);
-	admin_queue admin(addresses, event.get(), "test", [](std::uint32_t) {});
+	unsigned failures = 0;
+	admin_queue admin(
+		addresses, event.get(), "test", [](std::uint32_t) {},
+		[&](std::uint32_t) { failures++; });
 	admin.enable();
 	const auto run = [&] {
 		try {
@@ -100,7 +122,46 @@ TEST(admin_queue, a_callers_patience_ends_without_the_card)
 		EXPECT_EQ(run(), ETIMEDOUT);
 	}
 	EXPECT_FALSE(silent.is_dead());
+	EXPECT_EQ(failures, 0u);
 	EXPECT_EQ(run(), EHOSTDOWN) << "its answer may still come, so only a reset helps";
+}
+
+/* What a command in progress comes to when the session ends under it. */
+TEST(admin_queue, the_end_of_a_session_ends_its_commands)
+{
+	const accel::unique_fd event(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+	silent_bus silent;
+	bus_addresses addresses(silent);
+	std::promise<void> rung;
+	admin_queue admin(
+		addresses, event.get(), "test", [&](std::uint32_t) { rung.set_value(); },
+		[](std::uint32_t) { FAIL() << "ended by us, not by the card"; });
+	admin.enable();
+	std::thread other([&] {
+		rung.get_future().wait();
+		admin.disable();
+	});
+	const std::int64_t start = accel::now_ns();
+	EXPECT_EQ(code_of(admin, {}), EHOSTDOWN);
+	EXPECT_LT(accel::now_ns() - start, admin_queue::TIMEOUT_NS / 2);
+	other.join();
+}
+
+TEST(admin_queue, what_is_for_another_session_does_not_reach_the_card)
+{
+	const accel::unique_fd event(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+	silent_bus silent;
+	bus_addresses addresses(silent);
+	admin_queue admin(
+		addresses, event.get(), "test",
+		[](std::uint32_t) { FAIL() << "it was rung for a stale command"; },
+		[](std::uint32_t) {});
+	admin.enable();
+	const std::uint32_t before = admin.session();
+	admin.disable();
+	admin.enable();
+	EXPECT_NE(admin.session(), before);
+	EXPECT_EQ(code_of(admin, { before, 0 }), ESTALE);
 }
 
 } // namespace

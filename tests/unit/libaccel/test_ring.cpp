@@ -237,4 +237,28 @@ TEST(ring, counts_wrap)
 	}
 }
 
+/* The card let go of the queue: what it never published is taken as if it had, and then all is even. */
+TEST(ring, what_is_skipped_is_neither_ready_nor_outstanding)
+{
+	hand_card card;
+	const std::uint32_t start = UINT32_MAX - 2;
+	ring rings(card.memory(), VA, DEPTH, card.page(), false, start);
+	for (std::uint32_t at = start; at != start + 5; at++) {
+		rings.entry(at).tag = at * 3;
+		rings.push(at);
+		if (at == start + 2)
+			rings.ring_doorbell(at + 1);
+	}
+	EXPECT_EQ(rings.outstanding(), 5u);
+	EXPECT_EQ(rings.tag(start + 4), (start + 4) * 3);
+	rings.skip(start + 2);
+	EXPECT_EQ(rings.ready(), 0u);
+	EXPECT_EQ(rings.outstanding(), 3u);
+	rings.skip(start + 5);
+	EXPECT_EQ(rings.ready(), 0u);
+	EXPECT_EQ(rings.outstanding(), 0u);
+	EXPECT_FALSE(rings.is_waiting()) << "also what was not rung for";
+	EXPECT_FALSE(rings.is_full(rings.tail()));
+}
+
 } // namespace

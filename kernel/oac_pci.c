@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Copyright the OAC authors
+/*
+ * What the PCI core and power management do to a card: errors of the link, resets by others, sleep.
+ * While they have it, its registers are away and no recovery begins; what was on it is lost with no
+ * fault of anybody's. When they give it back, a recovery boots it.
+ */
+#include <linux/pci.h>
+#include <linux/pm.h>
+
+#include "oac_drv.h"
+#include "oac_hw.h"
+
+/* Is it our own reset that the PCI core tells us of? */
+static bool oac_pci_is_ours(struct oac_card *card)
+{
+	return READ_ONCE(card->recovery.owner) == current;
+}
+
+/* Nothing of the card is touched: it may be gone, or frozen. */
+static void oac_pci_begin(struct oac_card *card)
+{
+	/* First: whoever has the turn finds out, and gives it up soon. */
+	set_bit(OAC_AWAY_PCI, &card->away);
+	oac_turn_take(card);
+	oac_reset_quiesce(card);
+	oac_turn_give(card);
+}
+
+static void oac_pci_settle(struct oac_card *card)
+{
+	oac_turn_take(card);
+	oac_reset_settle(card, NULL);
+	oac_turn_give(card);
+}
+
+/* A card that was given up as gone may be back: the PCI core has just reset it. */
+static void oac_pci_end(struct oac_card *card, u32 cause)
+{
+	clear_bit(OAC_AWAY_PCI, &card->away);
+	if (!pci_device_is_present(card->pdev)) {
+		oac_card_lose(card, "it did not come back");
+		return;
+	}
+	if (oac_card_is_lost(card)) {
+		cancel_work_sync(&card->lost_work);
+		WRITE_ONCE(card->lost, false);
+		oac_health_clear(card, OAC_REASON_GONE);
+	}
+	oac_recover_want(card, cause);
+}
+
+/* ---- Errors of the link ----------------------------------------------------------------------- */
+
+static pci_ers_result_t oac_pci_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
+{
+	struct oac_card *card = pci_get_drvdata(pdev);
+
+	drm_warn(&card->drm, "the link has an error, channel state %u\n", (__force u32)state);
+	oac_event_add(card, OAC_EVENT_PCI_ERROR, (__force u32)state, 0, 0);
+	if (state == pci_channel_io_perm_failure) {
+		oac_card_lose(card, "the PCI core gave it up");
+		return PCI_ERS_RESULT_DISCONNECT;
+	}
+	/* The link works: maybe nobody has lost anything. */
+	if (state == pci_channel_io_normal)
+		return PCI_ERS_RESULT_CAN_RECOVER;
+	oac_pci_begin(card);
+	oac_pci_settle(card);
+	return PCI_ERS_RESULT_NEED_RESET;
+}
+
+/* Is it what it was? */
+static pci_ers_result_t oac_pci_mmio_enabled(struct pci_dev *pdev)
+{
+	struct oac_card *card = pci_get_drvdata(pdev);
+	u32 state;
+
+	if (oac_hw_state(card, &state))
+		return PCI_ERS_RESULT_NEED_RESET;
+	if (oac_hw_reset_count(card) == card->reset_count)
+		return PCI_ERS_RESULT_RECOVERED;
+	oac_card_fail(card, OAC_CAUSE_SELF_RESET, "it has reset itself");
+	return PCI_ERS_RESULT_RECOVERED;
+}
+
+static pci_ers_result_t oac_pci_slot_reset(struct pci_dev *pdev)
+{
+	struct oac_card *card = pci_get_drvdata(pdev);
+
+	/* Not known before if the error was not a fatal one. */
+	if (!test_bit(OAC_AWAY_PCI, &card->away)) {
+		oac_pci_begin(card);
+		oac_pci_settle(card);
+	}
+	pci_restore_state(pdev);
+	pci_save_state(pdev);
+	/* It may touch memory again when it is booted, not before. */
+	pci_clear_master(pdev);
+	if (!pci_device_is_present(pdev) || !oac_hw_is_there(card))
+		return PCI_ERS_RESULT_DISCONNECT;
+	return PCI_ERS_RESULT_RECOVERED;
+}
+
+static void oac_pci_resume(struct pci_dev *pdev)
+{
+	struct oac_card *card = pci_get_drvdata(pdev);
+
+	/* Else nothing was lost. */
+	if (test_bit(OAC_AWAY_PCI, &card->away))
+		oac_pci_end(card, OAC_CAUSE_PCI_ERROR);
+}
+
+/* ---- Resets by others: sysfs reset ------------------------------------------------------------ */
+
+/* The device's lock is held by who resets. */
+static void oac_pci_reset_prepare(struct pci_dev *pdev)
+{
+	struct oac_card *card = pci_get_drvdata(pdev);
+
+	if (!oac_pci_is_ours(card))
+		oac_pci_begin(card);
+}
+
+static void oac_pci_reset_done(struct pci_dev *pdev)
+{
+	struct oac_card *card = pci_get_drvdata(pdev);
+
+	if (oac_pci_is_ours(card))
+		return;
+	oac_pci_settle(card);
+	pci_save_state(pdev);
+	pci_clear_master(pdev);
+	oac_pci_end(card, OAC_CAUSE_OPERATOR);
+}
+
+const struct pci_error_handlers oac_pci_errors = {
+	.error_detected = oac_pci_error_detected,
+	.mmio_enabled = oac_pci_mmio_enabled,
+	.slot_reset = oac_pci_slot_reset,
+	.resume = oac_pci_resume,
+	.reset_prepare = oac_pci_reset_prepare,
+	.reset_done = oac_pci_reset_done,
+};
+
+/* ---- Sleep ------------------------------------------------------------------------------------ */
+
+/* Processes are frozen. Local memory and whatever ran on the card does not survive. */
+static int oac_pci_suspend(struct device *dev)
+{
+	struct oac_card *card = dev_get_drvdata(dev);
+
+	oac_turn_take(card);
+	oac_reset_quiesce(card);
+	/* It has no power soon: that it does not take the reset is no reason to stay awake. */
+	if (!oac_card_is_lost(card) && oac_hw_reset(card))
+		drm_warn(&card->drm, "it goes to sleep without a reset\n");
+	oac_reset_settle(card, NULL);
+	oac_turn_give(card);
+	set_bit(OAC_AWAY_PCI, &card->away);
+	return 0;
+}
+
+static int oac_pci_wake(struct device *dev)
+{
+	struct oac_card *card = dev_get_drvdata(dev);
+
+	pci_clear_master(card->pdev);
+	if (!oac_card_is_lost(card))
+		oac_pci_end(card, OAC_CAUSE_RESUME);
+	return 0;
+}
+
+const struct dev_pm_ops oac_pm_ops = {
+	SYSTEM_SLEEP_PM_OPS(oac_pci_suspend, oac_pci_wake)
+};

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// Copyright the OAC authors
+//
+// The side control of emulated cards in this process: faults in, and out again. Cards elsewhere have
+// none that a test could reach; such tests skip.
+#pragma once
+
+#include <string>
+
+#include <accel/accel_emu.h>
+
+namespace api
+{
+
+class card_control
+{
+public:
+	/// name: of an open card, "emu:0".
+	explicit card_control(const std::string &name);
+	card_control(const card_control &) = delete;
+	card_control &operator=(const card_control &) = delete;
+	/// Takes all faults out again.
+	~card_control();
+
+	bool is_there() const { return send_ != nullptr; }
+	/// fault and what it takes, as in docs/emulator.md: R"("fault":"crash")". Returns its id.
+	unsigned inject(const std::string &fault);
+	void clear();
+
+private:
+	std::string ask(const std::string &request);
+
+	unsigned index_ = 0;
+	decltype(&accel_emu_card_find) find_ = nullptr;
+	decltype(&accel_emu_card_control) send_ = nullptr;
+};
+
+} // namespace api
