@@ -128,8 +128,11 @@ struct oac_card {
 	struct oac_admin admin;
 	struct oac_telemetry telemetry;
 	struct device *hwmon;		/* changed by probe, remove and who has the turn */
+	struct pci_saved_state *config;	/* of the PCI function, as at probe */
 	struct oac_fw_image image;	/* that ran last; under the turn, as are the next two */
 	u32 boot_fail;			/* OAC_FAIL_* of the last boot */
+	u32 last_rung;			/* that helped the card as a whole; 0: none yet; as settled */
+	bool has_worked;		/* a command has ended since */
 	bool settled;			/* no context can be of use: told since the card last worked */
 
 	struct oac_progress *progress;	/* doorbell_pages entries, by queue id; gone after remove */

@@ -142,6 +142,9 @@ static void oac_events_convert(const struct oac_event *from, struct drm_oac_even
 /* What follows from an event for the card's health; temperatures are looked at, not believed. */
 static void oac_events_judge(struct oac_card *card, const struct drm_oac_event *event)
 {
+	/* What a reset has mended since is only history. */
+	bool is_old = (s32)(lower_32_bits(event->card_seq) - READ_ONCE(card->events.booted)) <= 0;
+
 	switch (event->code) {
 	case OAC_EVENT_POWER_BRAKE:
 		oac_health_set(card, OAC_REASON_POWER_BRAKE, 0);
@@ -150,9 +153,13 @@ static void oac_events_judge(struct oac_card *card, const struct drm_oac_event *
 		oac_health_clear(card, OAC_REASON_POWER_BRAKE);
 		break;
 	case OAC_EVENT_ECC_LOST:
+		if (is_old)
+			break;
 		oac_health_set(card, OAC_REASON_ECC_LOST, event->arg);
 		break;
 	case OAC_EVENT_SELF_TEST_FAILED:
+		if (is_old)
+			break;
 		oac_health_set(card, OAC_REASON_SELF_TEST, event->arg);
 		break;
 	}

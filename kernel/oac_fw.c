@@ -271,6 +271,7 @@ static int oac_fw_finish(struct oac_card *card, int err)
 	bool booted = !err;
 
 	card->reset_count = oac_hw_reset_count(card);
+	WRITE_ONCE(card->events.booted, oac_hw_event_seq(card));
 	if (booted)
 		err = oac_fw_bring_up(card);
 	if (err)
@@ -279,6 +280,7 @@ static int oac_fw_finish(struct oac_card *card, int err)
 	if (err && booted && oac_hw_reset(card))
 		oac_card_fail(card, OAC_CAUSE_IMPLAUSIBLE, "a boot could not be undone");
 	card->settled = err != 0;
+	WRITE_ONCE(card->has_worked, false);
 	oac_fw_set_state(card, err ? OAC_FW_DOWN : OAC_FW_UP);
 	if (!err)
 		oac_events_look(card, true);

@@ -39,9 +39,8 @@ static int oac_reset_function(struct oac_card *card)
 		return -EOPNOTSUPP;
 	set_bit(OAC_AWAY_RESET, &card->away);
 	pci_cfg_access_lock(pdev);
-	pci_save_state(pdev);
 	err = pcie_flr(pdev);
-	pci_restore_state(pdev);
+	oac_pci_restore(card);
 	pci_cfg_access_unlock(pdev);
 	clear_bit(OAC_AWAY_RESET, &card->away);
 	return err;
@@ -57,6 +56,8 @@ static int oac_reset_bus(struct oac_card *card)
 		return -EOPNOTSUPP;
 	set_bit(OAC_AWAY_RESET, &card->away);
 	err = pci_reset_bus(card->pdev);
+	if (!err)
+		oac_pci_restore(card);
 	clear_bit(OAC_AWAY_RESET, &card->away);
 	return err;
 }
@@ -64,9 +65,13 @@ static int oac_reset_bus(struct oac_card *card)
 /* Resets the card, and looks whether that has happened. */
 int oac_reset_card(struct oac_card *card, u32 rung)
 {
-	u32 count = oac_hw_reset_count(card);
+	u32 count;
 	int err;
 
+	/* It may have lost its configuration with a reset of its own. */
+	if (!oac_hw_is_there(card))
+		oac_pci_restore(card);
+	count = oac_hw_reset_count(card);
 	switch (rung) {
 	case OAC_RUNG_SOFT_RESET:
 	case OAC_RUNG_FIRMWARE:

@@ -90,6 +90,8 @@ static bool oac_watch_queue(struct oac_queue *queue, unsigned long limit)
 	if (READ_ONCE(queue->dead) || oac_queue_is_lost(queue))
 		return false;
 	if (oac_watch_queue_moves(queue, &now)) {
+		if (now.completed)
+			WRITE_ONCE(queue->card->has_worked, true);
 		queue->seen = now;
 		return false;
 	}

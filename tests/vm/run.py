@@ -5,7 +5,9 @@
 
 The guest's user space is an initramfs made here from the host's own programs
 and the build folder. Its first serial port is the kernel's console, its second
-carries the results, one line per test. Nothing here needs privilege.
+carries the results, one line per test. A line there that begins with "# ctl"
+goes to a card's control socket, and the answer back. Nothing here needs
+privilege.
 """
 
 import argparse
@@ -20,6 +22,7 @@ import re
 import selectors
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -39,6 +42,7 @@ DEBUG_SLOW = 4
 EMULATOR = ("{build}/tools/accel-emu", "serve", "--dir", "{dir}",
             "--cards", "{cards}", "--doorbells", "trapped")
 EMULATOR_START_S = 30
+CONTROL_S = 20
 ENDING_S = 5
 
 # What the guest gets: host programs; files by their host path; ours by name,
@@ -350,6 +354,8 @@ def card_options(args, scratch):
 def guest_options(args, kernel, scratch):
     """The machine without its cards and serial ports."""
     words = kernel.words + [f"SUITE={args.suite}", f"CARDS={args.cards}"]
+    if (scratch / "card0.ctl").exists():
+        words.append("OAC_TEST_CTL=/dev/ttyS1")
     words += [word for words_of_one in args.append for word in words_of_one.split()]
     if args.shell:
         words.append("DEBUG_SHELL=1")
@@ -393,6 +399,13 @@ class Results:
                 self.count[word] += 1
         print(line, flush=True)
 
+    def requests(self, since):
+        """What the guest asked of cards' control sockets: card, request."""
+        for line in self.lines[since:]:
+            found = re.fullmatch(r"# ctl card(\d+) (\{.*\})", line)
+            if found:
+                yield int(found[1]), found[2]
+
     def fail(self, name, why):
         self.take(f"not ok {name}: {why}")
 
@@ -401,7 +414,25 @@ class Results:
                 f"{self.count['skip']} skipped")
 
 
-def follow(qemu, emulator, results, deadline):
+def control(scratch, card, request):
+    """What a card's control socket answers, on one line."""
+    try:
+        with socket.socket(socket.AF_UNIX) as door:
+            door.settimeout(CONTROL_S)
+            door.connect(str(scratch / f"card{card}.ctl"))
+            door.sendall(request.encode() + b"\n")
+            answer = b""
+            while not answer.endswith(b"\n"):
+                piece = door.recv(65536)
+                if not piece:
+                    break
+                answer += piece
+    except OSError as error:
+        answer = json.dumps({"ok": False, "error": str(error)}).encode()
+    return answer.strip() + b"\n"
+
+
+def follow(qemu, emulator, results, deadline, scratch):
     """Reads results until the guest is off; returns what went wrong."""
     with selectors.DefaultSelector() as selector:
         selector.register(qemu.stdout, selectors.EVENT_READ)
@@ -417,7 +448,11 @@ def follow(qemu, emulator, results, deadline):
                 if key.fileobj is qemu.stdout:
                     if not data:
                         return None
+                    seen = len(results.lines)
                     results.feed(data)
+                    for card, request in results.requests(seen):
+                        qemu.stdin.write(control(scratch, card, request))
+                        qemu.stdin.flush()
                 elif not data:
                     return (f"the card emulator ended with {emulator.wait()} "
                             f"during {results.running}")
@@ -472,7 +507,7 @@ def boot(args, root, kernel, scratch, processes):
         # stdout is the second port: its end is the machine's
         command += ["-serial", f"file:{scratch / 'console.log'}",
                     "-serial", "stdio"]
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE,
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE,
                  "stderr": open(scratch / "qemu.log", "wb"),
                  "start_new_session": True}
     command += card_options(args, scratch) + args.qemu
@@ -517,7 +552,7 @@ def run(args, scratch, processes):
     results = Results()
     try:
         trouble = follow(qemu, emulator, results,
-                         prepared + args.timeout * kernel.slow)
+                         prepared + args.timeout * kernel.slow, scratch)
         judge(results, trouble, qemu, scratch)
     finally:
         log = save_log(args, results, scratch)
