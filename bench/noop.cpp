@@ -56,12 +56,27 @@ struct inline_queue {
 	queue_ptr queue;
 	inline_card taken;
 
-	/* As short as it can be: every instruction of it counts against the library. */
-	void run(unsigned batch, long n)
+	/* As short as they can be: every instruction of them counts against the library. */
+	void run_one_by_one(long n)
+	{
+		accel_queue *const on_it = queue.get();
+		accel_completion done;
+		for (; n > 0; n--) {
+			const int wrong = accel_queue_nop(on_it, 1) | accel_queue_submit(on_it);
+			int count;
+			do {
+				taken.step();
+				count = accel_queue_reap(on_it, &done, 1);
+			} while (count == 0);
+			if ((wrong | count) < 0) [[unlikely]]
+				give_up(wrong | count);
+		}
+	}
+	void run_batches(unsigned batch, long n)
 	{
 		accel_queue *const on_it = queue.get();
 		accel_completion completions[AT_ONCE];
-		for (long done = 0; done < n; done += batch) {
+		for (; n > 0; n -= batch) {
 			int wrong = 0;
 			for (unsigned i = 0; i < batch; i++)
 				wrong |= accel_queue_nop(on_it, i);
@@ -70,10 +85,10 @@ struct inline_queue {
 				taken.step();
 				const int count = accel_queue_reap(on_it, completions, left);
 				wrong |= count;
+				if (wrong < 0) [[unlikely]]
+					give_up(wrong);
 				left -= count;
 			}
-			if (wrong < 0) [[unlikely]]
-				give_up(wrong);
 		}
 	}
 };
@@ -239,7 +254,9 @@ figure noop_inline(unsigned flags, unsigned batch)
 	return over_state<inline_queue>(
 		kind + ("_batch" + std::to_string(batch)),
 		[flags] { return std::make_shared<inline_queue>(flags); },
-		[batch](inline_queue &queue, long n) { queue.run(batch, n); });
+		[batch](inline_queue &queue, long n) {
+			batch == 1 ? queue.run_one_by_one(n) : queue.run_batches(batch, n);
+		});
 }
 
 figure noop_inline_many(unsigned cards, unsigned queues)
@@ -308,15 +325,15 @@ figure noop_two_cards(unsigned threads)
 		made.of = unit::millions;
 		made.make = []() -> body {
 			return [state = std::make_shared<inline_queue>(ACCEL_QUEUE_ONE_THREAD)](
-				       long n) { state->run(BATCH, n); };
+				       long n) { state->run_batches(BATCH, n); };
 		};
 		return made;
 	}
 	return over_two_threads("own_card_2_threads", [] {
 		auto first = std::make_shared<inline_queue>(ACCEL_QUEUE_ONE_THREAD, 2);
 		auto second = std::make_shared<inline_queue>(ACCEL_QUEUE_ONE_THREAD, 3);
-		return std::pair<body, body>([first](long n) { first->run(BATCH, n); },
-					     [second](long n) { second->run(BATCH, n); });
+		return std::pair<body, body>([first](long n) { first->run_batches(BATCH, n); },
+					     [second](long n) { second->run_batches(BATCH, n); });
 	});
 }
 

@@ -124,11 +124,11 @@ class Builds:
 class Server:
     """accel-emu with cards on sockets in a directory of its own."""
 
-    def __init__(self, build, cards):
+    def __init__(self, build, cards, *more):
         self.dir = tempfile.mkdtemp(prefix="accel-bench-")
         self.process = subprocess.Popen(
-            [build / "tools" / "accel-emu", "serve", "--dir", self.dir, "--cards", str(cards)],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            [build / "tools" / "accel-emu", "serve", "--dir", self.dir, "--cards", str(cards),
+             *more], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         line = self.process.stdout.readline()
         if "ready" not in line:
             self.stop()
@@ -166,13 +166,21 @@ def part_time(builds, options):
 
 # --- part: instructions -------------------------------------------------------
 
-def instructions(builds, name, ops, only="accel_bench_counted"):
+# What is counted: the functions named, with all that they call.
+ALL = ("accel_bench_counted",)
+LIBRARY = ("accel_queue_nop", "accel_queue_submit", "accel_queue_reap")
+CARD = ("accel_emu_card_step",)
+HOST_HALF = ("accel_bench_host_*",)
+
+
+def instructions(builds, name, ops, only=ALL):
     """Per operation, from the difference of N and 3N of them: set-up cancels out."""
     valgrind, bench = program("valgrind"), builds.plain_bench()
+    toggles = [f"--toggle-collect={function}" for function in only]
 
     def collected(count):
         said = run([valgrind, "--tool=callgrind", "--callgrind-out-file=/dev/null",
-                    f"--toggle-collect={only}", bench, "--count", name, "--ops", str(count)])
+                    *toggles, bench, "--count", name, "--ops", str(count)])
         match = re.search(r"Collected : (\d+)", said)
         if not match:
             raise Missing("callgrind has counted nothing")
@@ -197,7 +205,8 @@ def part_count(builds, options):
         floor_name = f"ring_one_thread_batch{batch}"
         if floor_name not in floors:
             floors[floor_name] = instructions(builds, floor_name, ops)
-        return {"value": instructions(builds, name, ops), "floor": floors[floor_name]}
+        return {"value": instructions(builds, name, ops, LIBRARY + CARD),
+                "floor": floors[floor_name]}
 
     for kind, text in (("noop_inline", "queue of one thread"),
                        ("noop_inline_shared", "queue of any threads")):
@@ -214,28 +223,35 @@ def part_count(builds, options):
          {"goal": 1.1, "floor_name": "noop_inline_1x1"}),
         lambda: {"value": instructions(builds, "noop_inline_8x16", ops),
                  "floor": instructions(builds, "noop_inline_1x1", ops)}))
-    half = "accel_bench_host_*"
     rows.append(guarded(
         ((11, "registered_buffer", "copy from a mapped buffer more than a no-op, host's half",
           "instructions"), {"goal": 60, "on": "value"}),
-        lambda: {"value": instructions(builds, "host_half_copy", ops, half) -
-                 instructions(builds, "host_half_noop", ops, half)}))
-    rows.append(guarded(
-        ((1, "host_half_noop", "of a no-op at batch 1, the library alone", "instructions"), {}),
-        lambda: {"value": instructions(builds, "host_half_noop", ops, half)}))
+        lambda: {"value": instructions(builds, "host_half_copy", ops, HOST_HALF) -
+                 instructions(builds, "host_half_noop", ops, HOST_HALF)}))
+    for part, text, only in (("library", "the library alone", LIBRARY),
+                             ("card", "the card alone", CARD),
+                             ("and_loop", "with the loop that calls them", ALL)):
+        rows.append(guarded(
+            ((1, f"noop_inline_batch1_{part}", f"the same at batch 1, {text}", "instructions"), {}),
+            lambda only=only: {"value": instructions(builds, "noop_inline_batch1", ops, only)}))
     return rows
 
 
 # --- part: system calls -------------------------------------------------------
 
-def system_calls(builds, name, ops):
+# Under strace a client takes so long that an emulated card goes to sleep before its
+# next batch, which a card of silicon never does: this one waits for 100 ms.
+AWAKE = ("--poll-us", "100000")
+
+
+def system_calls(builds, name, ops, *server):
     """Per operation, of all threads of a client whose card is in another process."""
     strace = program("strace")
 
     def total(count):
-        with Server(builds.default, 1) as server, tempfile.NamedTemporaryFile("r") as out:
+        with Server(builds.default, 1, *server) as cards, tempfile.NamedTemporaryFile("r") as out:
             run([strace, "-f", "-c", "-U", "name,calls", "-o", out.name, builds.bench(),
-                 "--count", name, "--ops", str(count), "--card", f"socket:{server.dir}/card0.sock"])
+                 "--count", name, "--ops", str(count), "--card", f"socket:{cards.dir}/card0.sock"])
             calls = re.findall(r"^total\s+(\d+)", out.read(), re.M)
         if not calls:
             raise Missing("strace has counted nothing")
@@ -262,7 +278,11 @@ def part_calls(builds, options):
             ((6, f"{name}_calls", f"batch of {batch}, slept for: per batch", "system calls"),
              {"goal": 1, "on": "value"}),
             lambda name=name, batch=batch:
-                {"value": system_calls(builds, name, 64 * batch) * batch}))
+                {"value": system_calls(builds, name, 64 * batch, *AWAKE) * batch}))
+    rows.append(guarded(
+        ((6, "slept_batch1_asleep_calls", "batch of 1, slept for, by a card asleep: per batch",
+          "system calls"), {}),
+        lambda: {"value": system_calls(builds, "slept_batch1", 64)}))
     return rows
 
 

@@ -131,8 +131,8 @@ static void oac_bo_free(struct drm_gem_object *gem)
 
 	/* No map is left, so no card knows the pages; remove may be at the list right now. */
 	mutex_lock(&card->bo_lock);
-	if (bo->sgt) {
-		list_del(&bo->node);
+	if (!list_empty(&bo->node)) {
+		list_del_init(&bo->node);
 		oac_bo_sgt_destroy(bo);
 	}
 	mutex_unlock(&card->bo_lock);

@@ -51,6 +51,15 @@
 #define OAC_IMPORT_DMA_BUF	MODULE_IMPORT_NS("DMA_BUF")
 #endif
 
+/* How a dma-buf is taken back from its importers: renamed, because "move" promised too little. */
+#ifdef OAC_HAS_DMA_BUF_INVALIDATE_MAPPINGS
+#define OAC_ATTACH_INVALIDATE	.invalidate_mappings
+#define oac_dma_buf_invalidate	dma_buf_invalidate_mappings
+#else
+#define OAC_ATTACH_INVALIDATE	.move_notify
+#define oac_dma_buf_invalidate	dma_buf_move_notify
+#endif
+
 /* Does a long-term pin for reading give private memory pages of its own first? */
 #ifdef OAC_HAS_FOLL_INTERRUPTIBLE
 #define OAC_PIN_UNSHARES	true

@@ -20,6 +20,19 @@ struct oac_context *oac_context_get(struct oac_file *file, u32 id)
 	return context;
 }
 
+/* The one with the lowest id on the card from *hw_id on, with its id; NULL: no more. */
+struct oac_context *oac_context_get_next(struct oac_card *card, unsigned long *hw_id)
+{
+	struct oac_context *context;
+
+	xa_lock(&card->context_ids);
+	context = xa_find(&card->context_ids, hw_id, ULONG_MAX, XA_PRESENT);
+	if (context)
+		kref_get(&context->ref);
+	xa_unlock(&card->context_ids);
+	return context;
+}
+
 static void oac_context_free(struct kref *ref)
 {
 	struct oac_context *context = container_of(ref, struct oac_context, ref);
@@ -60,28 +73,42 @@ static void oac_context_unclaim(struct oac_card *card)
 	mutex_unlock(&card->lock);
 }
 
-static int oac_context_create_on_card(struct oac_context *context, u32 group)
+/* Under the context lock: the card has nothing of it. */
+static void oac_context_give_id(struct oac_context *context)
+{
+	if (context->has_left)
+		return;
+	xa_erase(&context->card->context_ids, context->hw_id);
+	oac_context_unclaim(context->card);
+	WRITE_ONCE(context->has_left, true);
+}
+
+static int oac_context_create_on_card(struct oac_context *context)
 {
 	struct oac_card *card = context->card;
 	u32 max_contexts;
-	int id, err;
+	int err;
 
 	err = oac_context_claim(context, &max_contexts);
 	if (err)
 		return err;
-	id = ida_alloc_range(&card->context_ids, 1, max_contexts, GFP_KERNEL);
-	if (id < 0) {
-		err = id;
+	err = xa_alloc(&card->context_ids, &context->hw_id, context, XA_LIMIT(1, max_contexts),
+		       GFP_KERNEL);
+	if (err) {
+		err = err == -EBUSY ? -ENOSPC : err;
 		goto err_unclaim;
 	}
-	context->hw_id = id;
-	err = oac_admin_context_create(context, group);
+	err = oac_admin_context_create(context, context->file->group);
 	/* Reset in between: that is not the caller's context's fate, it has none yet. */
 	if (err == -ESTALE)
 		err = -EHOSTDOWN;
 	if (!err)
 		return 0;
-	ida_free(&card->context_ids, id);
+	mutex_lock(&context->lock);
+	oac_context_give_id(context);
+	mutex_unlock(&context->lock);
+	return err;
+
 err_unclaim:
 	oac_context_unclaim(card);
 	return err;
@@ -103,7 +130,7 @@ static struct oac_context *oac_context_new(struct oac_file *file, u32 *limit)
 	err = oac_client_charge(file, OAC_QUOTA_CONTEXTS, limit);
 	if (err)
 		goto err_put;
-	err = oac_context_create_on_card(context, file->group);
+	err = oac_context_create_on_card(context);
 	if (!err)
 		return context;
 	if (err == -ENOSPC)
@@ -117,35 +144,33 @@ err_put:
 /*
  * Under the context lock. Takes everything from the card, or only from our books if that was reset:
  * then it knows nothing of it, and its memory is not touched any more. What is left is for the file:
- * queues that can be asked how far they got.
+ * queues that can be asked how far they got. Returns its maps, to be freed without the lock.
  */
-void oac_context_leave(struct oac_context *context)
+struct rb_root oac_context_leave(struct oac_context *context)
 {
-	struct oac_card *card = context->card;
 	struct oac_queue *queue;
 
 	lockdep_assert_held(&context->lock);
 	if (context->has_left)
-		return;
+		return RB_ROOT;
 	list_for_each_entry(queue, &context->queues, context_node)
 		oac_queue_leave(queue);
 	if (!oac_context_lost(context))
 		oac_admin_context_destroy(context);
-	/* The card has let go of the maps, or may not touch memory any more. */
-	oac_map_release_all(context);
-	ida_free(&card->context_ids, context->hw_id);
-	oac_context_unclaim(card);
-	WRITE_ONCE(context->has_left, true);
+	oac_context_give_id(context);
+	/* The card has let go of them, or may not touch memory any more. */
+	return oac_map_take_all(context);
 }
 
 /* Takes over the caller's reference. The card may be lost, the file closing. */
 void oac_context_destroy(struct oac_context *context)
 {
 	struct oac_queue *queue, *next;
+	struct rb_root maps;
 
 	mutex_lock(&context->lock);
 	context->dead = true;
-	oac_context_leave(context);
+	maps = oac_context_leave(context);
 	list_for_each_entry_safe(queue, next, &context->queues, context_node) {
 		struct xarray *ids = &context->file->queues;
 
@@ -155,6 +180,7 @@ void oac_context_destroy(struct oac_context *context)
 		oac_queue_destroy(queue);
 	}
 	mutex_unlock(&context->lock);
+	oac_map_free_all(&maps);
 	oac_client_uncharge(context->file, OAC_QUOTA_CONTEXTS);
 	oac_context_put(context);
 }
@@ -171,42 +197,22 @@ int oac_context_check(const struct oac_context *context)
 	return oac_card_check(context->card);
 }
 
-/* One that is lost and still has something; a reference. */
-static struct oac_context *oac_context_find_lost(struct oac_card *card)
-{
-	struct oac_context *context, *found = NULL;
-	struct oac_file *file;
-	unsigned long id;
-
-	mutex_lock(&card->clients.lock);
-	list_for_each_entry(file, &card->clients.list, client.node) {
-		xa_lock(&file->contexts);
-		xa_for_each(&file->contexts, id, context) {
-			if (READ_ONCE(context->has_left) || !oac_context_lost(context))
-				continue;
-			kref_get(&context->ref);
-			found = context;
-			break;
-		}
-		xa_unlock(&file->contexts);
-		if (found)
-			break;
-	}
-	mutex_unlock(&card->clients.lock);
-	return found;
-}
-
-/* The card was reset. One that is just being made has not got an id: its maker sees that it is lost. */
+/* The card was reset. One that is just being made is among them: its maker sees that it is lost. */
 void oac_context_lose_all(struct oac_card *card)
 {
 	struct oac_context *context;
+	struct rb_root maps;
+	unsigned long hw_id;
 
-	while ((context = oac_context_find_lost(card))) {
-		oac_event_add(card, OAC_EVENT_CONTEXT_LOST, oac_context_lost(context),
-			      context->hw_id, 0);
-		mutex_lock(&context->lock);
-		oac_context_leave(context);
-		mutex_unlock(&context->lock);
+	for (hw_id = 0; (context = oac_context_get_next(card, &hw_id)); hw_id++) {
+		if (oac_context_lost(context)) {
+			oac_event_add(card, OAC_EVENT_CONTEXT_LOST, oac_context_lost(context),
+				      hw_id, 0);
+			mutex_lock(&context->lock);
+			maps = oac_context_leave(context);
+			mutex_unlock(&context->lock);
+			oac_map_free_all(&maps);
+		}
 		oac_context_put(context);
 	}
 }

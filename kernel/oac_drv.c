@@ -183,7 +183,6 @@ static const struct drm_driver oac_drm_driver = {
 	.prime_handle_to_fd = oac_prime_handle_to_fd,
 	.prime_fd_to_handle = drm_gem_prime_fd_to_handle,
 	.gem_prime_import = oac_prime_import,
-	.gem_prime_import_sg_table = oac_prime_import_sg_table,
 	OAC_DRIVER_FDINFO
 	.ioctls = oac_ioctls,
 	.num_ioctls = ARRAY_SIZE(oac_ioctls),
@@ -264,7 +263,7 @@ static void oac_card_release(struct drm_device *drm, void *unused)
 	mutex_destroy(&card->recovery.turn);
 	mutex_destroy(&card->recovery.operator);
 	mutex_destroy(&card->clients.lock);
-	ida_destroy(&card->context_ids);
+	xa_destroy(&card->context_ids);
 	ida_destroy(&card->queue_ids);
 	ida_destroy(&card->group_ids);
 	mutex_destroy(&card->lock);
@@ -295,7 +294,7 @@ static struct oac_card *oac_card_alloc(struct pci_dev *pdev)
 	mutex_init(&card->local.lock);
 	INIT_LIST_HEAD(&card->local.bos);
 	INIT_WORK(&card->lost_work, oac_card_lost_work);
-	ida_init(&card->context_ids);
+	xa_init_flags(&card->context_ids, XA_FLAGS_ALLOC1);
 	ida_init(&card->queue_ids);
 	ida_init(&card->group_ids);
 	oac_fence_init(card);

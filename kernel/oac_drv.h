@@ -14,20 +14,24 @@
  *
  * Lock order, outermost first; locks on one line are never held together:
  *   oac_recovery.operator (waits for a recovery) | oac_recovery.turn
- *   oac_reader.lock
- *   mmap_lock | oac_context.lock | oac_bo.lock | oac_telemetry.lock | oac_local.scrub_lock |
- *   oac_file.store_lock
- *     oac_local.lock | oac_clients.lock
- *       oac_card.doorbell_lock | oac_admin.lock
- *         oac_card.lock | oac_card.bo_lock | oac_vector.lock | oac_queue.submit_lock |
- *         oac_card.tick_lock | the xarrays' own locks
- *           oac_client.lock | oac_users.lock | oac_recovery.lock | oac_health.lock |
- *           oac_events.lock
- * Of these only turn, context, telemetry, scrub and admin locks are held across a wait for the card,
- * and that wait ends with the admin deadline, or for turn with that of a boot. Who has the turn may
- * take all others but operator; the PCI core's lock on the device comes in front of it. Who holds any
- * of the others only asks for a recovery. Nothing that touches user memory runs under any of them.
- * Under bo_lock an importer lets go of a dma-buf: the exporter's locks come behind it.
+ *   mmap_lock | oac_bo.lock | oac_telemetry.lock | oac_local.scrub_lock | oac_file.store_lock |
+ *   oac_point_lock | oac_reader.lock
+ *     oac_card.bo_lock
+ *       a dma-buf's reservation lock
+ *         oac_context.lock
+ *           oac_local.lock | oac_clients.lock
+ *             oac_card.doorbell_lock | oac_admin.lock
+ *               oac_card.lock | oac_vector.lock | oac_queue.submit_lock | oac_card.tick_lock |
+ *               the xarrays' own locks
+ *                 oac_client.lock | oac_users.lock | oac_recovery.lock | oac_health.lock |
+ *                 oac_events.lock
+ * Of these only turn, reservation, context, telemetry, scrub and admin locks are held across a wait
+ * for the card, and that wait ends with the admin deadline, or for turn with that of a boot. Who has
+ * the turn may take all others but operator; the PCI core's lock on the device comes in front of it.
+ * Who holds any of the others only asks for a recovery. Nothing that touches user memory runs under
+ * any of them. A buffer may be freed with its last reference: none is put under a context's lock.
+ * A card that takes its local memory back holds its scrub lock and the dma-buf's, and waits for
+ * another card, whose locks come behind them; that card's turn is not among these.
  * Fences are signalled with no spinlock of ours held, since their callbacks are anybody's; a
  * fence's lock comes behind store_lock, and our own callback takes no lock under it.
  */
@@ -138,7 +142,7 @@ struct oac_card {
 	struct oac_progress *progress;	/* doorbell_pages entries, by queue id; gone after remove */
 	dma_addr_t progress_dma;
 
-	struct ida context_ids;
+	struct xarray context_ids;	/* id on the card -> oac_context that has it */
 	struct ida queue_ids;
 	struct ida group_ids;		/* oac_file.group */
 
@@ -203,7 +207,8 @@ struct oac_map {
 	struct rb_node node;		/* in oac_context.maps, by va */
 	u64 va;
 	u64 size;
-	u32 flags;			/* DRM_OAC_MAP_* */
+	u32 flags;			/* DRM_OAC_MAP_*; 0: taken off the card by oac_map_revoke() */
+	u32 segments;
 	struct oac_bo *bo;		/* one reference */
 };
 
@@ -349,17 +354,20 @@ unsigned int oac_irq_queue_vector(struct oac_card *card, u16 queue);
 
 /* oac_context.c */
 struct oac_context *oac_context_get(struct oac_file *file, u32 id);
+struct oac_context *oac_context_get_next(struct oac_card *card, unsigned long *hw_id);
 void oac_context_put(struct oac_context *context);
 void oac_context_destroy(struct oac_context *context);
 int oac_context_check(const struct oac_context *context);
-void oac_context_leave(struct oac_context *context);
+struct rb_root oac_context_leave(struct oac_context *context);
 void oac_context_lose_all(struct oac_card *card);
 int oac_ioctl_context_create(struct drm_device *drm, void *data, struct drm_file *file);
 int oac_ioctl_context_destroy(struct drm_device *drm, void *data, struct drm_file *file);
 
 /* oac_map.c */
 bool oac_map_covers(struct oac_context *context, u64 va, u64 size, u32 rights);
-void oac_map_release_all(struct oac_context *context);
+struct rb_root oac_map_take_all(struct oac_context *context);
+void oac_map_free_all(struct rb_root *maps);
+void oac_map_revoke(struct oac_bo *bo);
 int oac_ioctl_map(struct drm_device *drm, void *data, struct drm_file *file);
 int oac_ioctl_unmap(struct drm_device *drm, void *data, struct drm_file *file);
 

@@ -361,7 +361,13 @@ static int oac_fence_start(struct oac_queue *queue, struct oac_fence *fence)
 	return err;
 }
 
-/* A timeline only grows. Two callers racing for one are in no order: DRM puts them in one. */
+/*
+ * From the look at a timeline's end to the new one, so that of callers who race for a point one gets
+ * it. For all cards: a syncobj may be on many. DRM's own SYNCOBJ_TIMELINE_SIGNAL does not know it.
+ */
+static DEFINE_MUTEX(oac_point_lock);
+
+/* A timeline only grows. */
 static bool oac_fence_point_is_new(struct drm_syncobj *syncobj, u64 point)
 {
 	struct dma_fence *last = drm_syncobj_fence_get(syncobj);
@@ -372,27 +378,40 @@ static bool oac_fence_point_is_new(struct drm_syncobj *syncobj, u64 point)
 	return is_new;
 }
 
+static int oac_fence_add_point(struct oac_queue *queue, struct drm_syncobj *syncobj,
+			       struct oac_fence *fence, u64 point)
+{
+	struct dma_fence_chain *chain = dma_fence_chain_alloc();
+	int err;
+
+	if (!chain)
+		return -ENOMEM;
+	mutex_lock(&oac_point_lock);
+	err = oac_fence_point_is_new(syncobj, point) ? oac_fence_start(queue, fence) : -EINVAL;
+	if (!err)
+		drm_syncobj_add_point(syncobj, chain, &fence->base, point);
+	mutex_unlock(&oac_point_lock);
+	if (err)
+		dma_fence_chain_free(chain);
+	return err;
+}
+
 static int oac_fence_make(struct oac_queue *queue, struct drm_syncobj *syncobj,
 			  const struct drm_oac_queue_fence *args)
 {
-	struct dma_fence_chain *chain = NULL;
-	struct oac_fence *fence;
+	struct oac_fence *fence = oac_fence_new(args);
 	int err;
 
-	if (args->point && !oac_fence_point_is_new(syncobj, args->point))
-		return -EINVAL;
-	fence = oac_fence_new(args);
-	if (args->point)
-		chain = dma_fence_chain_alloc();
-	err = fence && (chain || !args->point) ? oac_fence_start(queue, fence) : -ENOMEM;
-	if (err)
-		dma_fence_chain_free(chain);
-	else if (chain)
-		drm_syncobj_add_point(syncobj, chain, &fence->base, args->point);
-	else
-		drm_syncobj_replace_fence(syncobj, &fence->base);
-	if (fence)
-		dma_fence_put(&fence->base);
+	if (!fence)
+		return -ENOMEM;
+	if (args->point) {
+		err = oac_fence_add_point(queue, syncobj, fence, args->point);
+	} else {
+		err = oac_fence_start(queue, fence);
+		if (!err)
+			drm_syncobj_replace_fence(syncobj, &fence->base);
+	}
+	dma_fence_put(&fence->base);
 	return err;
 }
 

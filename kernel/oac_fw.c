@@ -54,6 +54,7 @@ static int oac_fw_image_alloc(struct oac_card *card, struct oac_fw_image *image,
 	if (size > OAC_FW_IMAGE_SIZE_MAX)
 		return -EFBIG;
 	image->size = size;
+	image->timeout_ms = 0;
 	image->data =
 		dma_alloc_coherent(&card->pdev->dev, size, &image->addr, GFP_KERNEL | __GFP_NOWARN);
 	if (!image->data)
@@ -73,6 +74,7 @@ static void oac_fw_keep(struct oac_card *card, struct oac_fw_image *image)
 {
 	oac_fw_image_free(card, &card->image);
 	card->image = *image;
+	card->image.timeout_ms = 0;
 	memset(image, 0, sizeof(*image));
 }
 
@@ -86,10 +88,15 @@ void oac_fw_forget(struct oac_card *card)
 
 /* ---- Boot ------------------------------------------------------------------------------------- */
 
-/* Waits for the boot command's end: 0, -EBADMSG, -ETIME, -EINTR, -EHOSTDOWN or -ENODEV. */
-static int oac_fw_wait(struct oac_card *card)
+/*
+ * Waits for the boot command's end: 0, -EBADMSG, -ETIME, -EINTR, -EHOSTDOWN or -ENODEV.
+ * timeout_ms: what a caller allows, within what the module does; 0: that.
+ */
+static int oac_fw_wait(struct oac_card *card, u32 timeout_ms)
 {
-	unsigned long deadline = jiffies + msecs_to_jiffies(READ_ONCE(oac_boot_timeout_ms));
+	u32 most_ms = READ_ONCE(oac_boot_timeout_ms);
+	u32 limit_ms = timeout_ms ? min(timeout_ms, most_ms) : most_ms;
+	unsigned long deadline = jiffies + msecs_to_jiffies(limit_ms);
 	bool late = false;
 	u32 state;
 	int err;
@@ -136,7 +143,7 @@ static int oac_fw_boot_flash(struct oac_card *card)
 	if (err)
 		return err;
 	oac_hw_boot_flash(card);
-	return oac_fw_wait(card);
+	return oac_fw_wait(card, 0);
 }
 
 static int oac_fw_boot_host(struct oac_card *card, const struct oac_fw_image *image)
@@ -146,7 +153,7 @@ static int oac_fw_boot_host(struct oac_card *card, const struct oac_fw_image *im
 	if (err)
 		return err;
 	oac_hw_boot_host(card, image->addr, image->size);
-	err = oac_fw_wait(card);
+	err = oac_fw_wait(card, image->timeout_ms);
 	/* Unless the boot came to an end, the card may still be reading. */
 	if (err && err != -EBADMSG && oac_hw_reset(card))
 		oac_card_fail(card, OAC_CAUSE_IMPLAUSIBLE, "a boot could not be stopped");
@@ -378,20 +385,21 @@ static int oac_fw_change(struct oac_card *card, struct oac_fw_image *image)
 	return err;
 }
 
-static int oac_fw_load(struct oac_card *card, const void *data, size_t size, u32 *fail)
+static int oac_fw_load(struct oac_card *card, const void *data, struct drm_oac_firmware_load *args)
 {
 	struct oac_fw_image image;
 	int err;
 
 	/* What can fail without the card does so while the old firmware still runs. */
-	err = oac_fw_image_alloc(card, &image, data, size);
+	err = oac_fw_image_alloc(card, &image, data, args->size);
 	if (err)
 		return err;
+	image.timeout_ms = args->timeout_ms;
 	err = oac_card_is_lost(card) ? -ENODEV : -EBUSY;
 	if (err == -EBUSY && oac_turn_try(card)) {
 		WRITE_ONCE(card->loading, true);
 		err = oac_fw_change(card, &image);
-		*fail = err == -EBADMSG ? card->boot_fail : OAC_FAIL_NONE;
+		args->fail = err == -EBADMSG ? card->boot_fail : OAC_FAIL_NONE;
 		WRITE_ONCE(card->loading, false);
 		oac_turn_give(card);
 	}
@@ -408,7 +416,7 @@ int oac_ioctl_firmware_load(struct drm_device *drm, void *data, struct drm_file 
 
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
-	if (args->flags || args->pad || !args->size)
+	if (args->flags || !args->size)
 		return -EINVAL;
 	if (args->size > OAC_FW_IMAGE_SIZE_MAX)
 		return -EFBIG;
@@ -420,7 +428,7 @@ int oac_ioctl_firmware_load(struct drm_device *drm, void *data, struct drm_file 
 		return PTR_ERR(image);
 	err = -ENODEV;
 	if (drm_dev_enter(drm, &idx)) {
-		err = oac_fw_load(card, image, args->size, &args->fail);
+		err = oac_fw_load(card, image, args);
 		if (err == -EBUSY)
 			args->holder = oac_fw_holder(card);
 		drm_dev_exit(idx);

@@ -95,6 +95,7 @@ struct oac_fw_image {
 	void *data;
 	dma_addr_t addr;
 	u32 size;
+	u32 timeout_ms;			/* of its boot; 0: the module's */
 };
 
 /* What the watchdog saw last: its own. */

@@ -74,6 +74,8 @@ u64 oac_info_features(struct oac_card *card)
 		features |= DRM_OAC_FEATURE_USER_SUBMIT;
 	if (READ_ONCE(card->local.ready))
 		features |= DRM_OAC_FEATURE_LOCAL_MEMORY;
+	if (oac_prime_has_peer(card))
+		features |= DRM_OAC_FEATURE_PEER;
 	return features;
 }
 

@@ -4,7 +4,7 @@
  * The card's local memory: who has which part of it. Each part is scrubbed by the card before it
  * is handed out. It is empty after each boot of firmware: buffers from before are stale then, have
  * no part of it any more, and processes that have them mapped see plain memory. The same plain
- * memory stands in when the card is lost.
+ * memory stands in when the card is lost. Other cards that reach a part have it taken away.
  */
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
@@ -63,42 +63,79 @@ int oac_local_start(struct oac_card *card)
 	return 0;
 }
 
-/*
- * The firmware is about to go or went, and no map is left. When this returns, no process reaches local
- * memory, and none will through a buffer of now.
- */
-void oac_local_stop(struct oac_card *card)
+/* From other cards. scrub_lock keeps the list of those done whole while the lock is not held. */
+static void oac_local_revoke_peers(struct oac_card *card)
 {
 	struct oac_local *local = &card->local;
-	struct oac_bo *bo, *next;
+	struct oac_bo *bo;
+	LIST_HEAD(done);
 
-	mutex_lock(&local->scrub_lock);
+	lockdep_assert_held(&local->scrub_lock);
 	mutex_lock(&local->lock);
-	local->ready = false;
-	down_write(&card->doorbell_lock);
-	list_for_each_entry_safe(bo, next, &local->bos, local_node) {
-		list_del_init(&bo->local_node);
-		drm_mm_remove_node(&bo->range);
-		WRITE_ONCE(bo->stale, true);
+	while ((bo = list_first_entry_or_null(&local->bos, struct oac_bo, local_node))) {
+		list_move(&bo->local_node, &done);
+		/* One that is being freed is with nobody. */
+		if (!kref_get_unless_zero(&bo->gem.refcount))
+			continue;
+		mutex_unlock(&local->lock);
+		oac_prime_revoke(bo);
+		drm_gem_object_put(&bo->gem);
+		mutex_lock(&local->lock);
 	}
-	up_write(&card->doorbell_lock);
-	local->used = 0;
+	list_splice(&done, &local->bos);
 	mutex_unlock(&local->lock);
-	oac_local_revoke_all(card);
-	mutex_unlock(&local->scrub_lock);
 }
 
-/* The card is lost, or all buffers are stale: faults know, what is mapped goes. */
-void oac_local_revoke_all(struct oac_card *card)
+/* Faults, and cards that attach, know already; what is mapped goes. */
+static void oac_local_revoke_mapped(struct oac_card *card)
 {
-	if (!card->local.size)
-		return;
 	/* Faults that did not know yet have mapped their pages when this passes. */
 	down_write(&card->doorbell_lock);
 	up_write(&card->doorbell_lock);
 	/* To the end: host buffers go too, and come back with their next faults. */
 	unmap_mapping_range(card->drm.anon_inode->i_mapping,
 			    (loff_t)DRM_FILE_PAGE_OFFSET_START << PAGE_SHIFT, 0, 1);
+	oac_local_revoke_peers(card);
+}
+
+/*
+ * The firmware is about to go or went, and no context has a map any more. When this returns, no process and no other
+ * card reaches local memory, and none will through a buffer of now.
+ */
+void oac_local_stop(struct oac_card *card)
+{
+	struct oac_local *local = &card->local;
+	struct oac_bo *bo, *next;
+
+	if (!local->size)
+		return;
+	mutex_lock(&local->scrub_lock);
+	mutex_lock(&local->lock);
+	local->ready = false;
+	down_write(&card->doorbell_lock);
+	list_for_each_entry(bo, &local->bos, local_node)
+		WRITE_ONCE(bo->stale, true);
+	up_write(&card->doorbell_lock);
+	mutex_unlock(&local->lock);
+	oac_local_revoke_mapped(card);
+	mutex_lock(&local->lock);
+	list_for_each_entry_safe(bo, next, &local->bos, local_node) {
+		list_del_init(&bo->local_node);
+		drm_mm_remove_node(&bo->range);
+	}
+	local->used = 0;
+	mutex_unlock(&local->lock);
+	mutex_unlock(&local->scrub_lock);
+}
+
+/* The card is lost. */
+void oac_local_revoke_all(struct oac_card *card)
+{
+	if (!card->local.size)
+		return;
+	mutex_lock(&card->local.scrub_lock);
+	oac_local_revoke_mapped(card);
+	mutex_unlock(&card->local.scrub_lock);
 }
 
 u64 oac_local_free_bytes(struct oac_card *card)

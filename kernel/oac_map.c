@@ -40,7 +40,8 @@ static void oac_map_count(struct oac_context *context, const struct oac_map *map
 {
 	WRITE_ONCE(context->map_count, context->map_count + sign);
 	WRITE_ONCE(context->mapped_bytes, context->mapped_bytes + sign * (s64)map->size);
-	oac_count(&context->file->card->counts, OAC_COUNT_MAPS, sign);
+	oac_count(&context->card->counts, OAC_COUNT_MAPS, sign);
+	oac_count(&context->card->counts, OAC_COUNT_SEGMENTS, sign * (s64)map->segments);
 }
 
 static void oac_map_free(struct oac_map *map)
@@ -70,7 +71,6 @@ static void oac_map_remove(struct oac_context *context, struct oac_map *map)
 {
 	rb_erase(&map->node, &context->maps);
 	oac_map_count(context, map, -1);
-	oac_map_free(map);
 }
 
 /* Is all of the range mapped, by maps that give these rights? */
@@ -91,14 +91,58 @@ bool oac_map_covers(struct oac_context *context, u64 va, u64 size, u32 rights)
 	return true;
 }
 
-/* The card has dropped the context, or may not touch memory any more. */
-void oac_map_release_all(struct oac_context *context)
+/* Leaves a context without maps. They are freed when its lock is not held any more. */
+struct rb_root oac_map_take_all(struct oac_context *context)
 {
+	struct rb_root maps = context->maps;
 	struct rb_node *node;
 
 	lockdep_assert_held(&context->lock);
-	while ((node = rb_first(&context->maps))) {
-		oac_map_remove(context, rb_entry(node, struct oac_map, node));
+	for (node = rb_first(&maps); node; node = rb_next(node))
+		oac_map_count(context, rb_entry(node, struct oac_map, node), -1);
+	context->maps = RB_ROOT;
+	return maps;
+}
+
+void oac_map_free_all(struct rb_root *maps)
+{
+	struct oac_map *map, *next;
+
+	rbtree_postorder_for_each_entry_safe(map, next, maps, node)
+		oac_map_free(map);
+	*maps = RB_ROOT;
+}
+
+static void oac_map_revoke_in(struct oac_context *context, const struct oac_bo *bo)
+{
+	struct rb_node *node;
+
+	mutex_lock(&context->lock);
+	for (node = rb_first(&context->maps); node; node = rb_next(node)) {
+		struct oac_map *map = rb_entry(node, struct oac_map, node);
+
+		if (map->bo != bo || !map->flags)
+			continue;
+		oac_admin_unmap(context, map->va, map->size);
+		map->flags = 0;
+	}
+	mutex_unlock(&context->lock);
+}
+
+/*
+ * The memory of a buffer, which is stale, is taken back. When this returns no context of the card
+ * reaches it, and none will: whoever has not seen yet that it is stale holds his context's lock.
+ * The maps stay where they are without rights, until they are unmapped.
+ */
+void oac_map_revoke(struct oac_bo *bo)
+{
+	struct oac_card *card = to_oac_card(bo->gem.dev);
+	struct oac_context *context;
+	unsigned long hw_id;
+
+	for (hw_id = 0; (context = oac_context_get_next(card, &hw_id)); hw_id++) {
+		oac_map_revoke_in(context, bo);
+		oac_context_put(context);
 	}
 }
 
@@ -172,9 +216,9 @@ static u32 oac_map_card_flags(const struct oac_map *map)
 }
 
 /* Tells the card, in as many commands as that takes; all or nothing. */
-static int oac_map_on_card(struct oac_context *context, const struct oac_map *map, u64 offset)
+static int oac_map_on_card(struct oac_context *context, struct oac_map *map, u64 offset)
 {
-	struct oac_card *card = context->file->card;
+	struct oac_card *card = context->card;
 	u32 most = min_t(u32, le32_to_cpu(READ_ONCE(card->identify.max_segments)),
 			 OAC_ADMIN_DATA_SIZE / sizeof(struct oac_segment));
 	struct oac_segment *segments;
@@ -186,14 +230,16 @@ static int oac_map_on_card(struct oac_context *context, const struct oac_map *ma
 	if (!segments)
 		return -ENOMEM;
 	oac_piece_start(&piece, map->bo, offset, map->size);
-	while (piece.left && !err) {
+	while (piece.left) {
 		u64 bytes;
 		u32 count = oac_piece_take(&piece, segments, most, &bytes);
 
 		err = oac_admin_map(context, map->va + done, oac_map_card_flags(map), segments,
 				    count);
-		if (!err)
-			done += bytes;
+		if (err)
+			break;
+		done += bytes;
+		map->segments += count;
 	}
 	if (err && done)
 		oac_admin_unmap(context, map->va, done);
@@ -231,10 +277,10 @@ static int oac_map_add(struct oac_context *context, struct oac_map *map, u64 off
 		err = -ESTALE;
 	else if (next && next->va < map->va + map->size)
 		err = -EEXIST;
-	else if (map->bo->stale)
+	else if (READ_ONCE(map->bo->stale))
 		err = -ESTALE;
 	else
-		err = oac_user_check_context(context->file->card, OAC_QUOTA_CONTEXT_MAPS,
+		err = oac_user_check_context(context->card, OAC_QUOTA_CONTEXT_MAPS,
 					     context->map_count, limit);
 	if (!err)
 		err = oac_map_on_card(context, map, offset);
@@ -321,14 +367,19 @@ int oac_ioctl_unmap(struct drm_device *drm, void *data, struct drm_file *drm_fil
 	}
 	map = oac_map_at_or_after(context, args->va);
 	if (oac_context_lost(context)) {
+		map = NULL;
 		err = -ESTALE;
 	} else if (map && map->va == args->va && map->size == args->size) {
-		oac_admin_unmap(context, map->va, map->size);
+		if (map->flags)
+			oac_admin_unmap(context, map->va, map->size);
 		oac_map_remove(context, map);
 	} else {
+		map = NULL;
 		err = -ENOENT;
 	}
 	mutex_unlock(&context->lock);
+	if (map)
+		oac_map_free(map);
 	oac_context_put(context);
 	return err;
 }

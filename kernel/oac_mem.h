@@ -36,7 +36,7 @@ struct sg_table;
 
 /* X(name, key in the file). All are back where they were once the clients are gone. */
 #define OAC_COUNTS(X) \
-	X(FILES, files) X(CONTEXTS, contexts) X(QUEUES, queues) X(BUFFERS, buffers) X(MAPS, maps) \
+	X(FILES, files) X(CONTEXTS, contexts) X(QUEUES, queues) X(BUFFERS, buffers) X(MAPS, maps) X(SEGMENTS, segments) \
 	X(HOST_PAGES, host_pages) X(PINNED_PAGES, pinned_pages) X(LOCAL_BYTES, local_bytes) \
 	X(IMPORTS, imports) X(EXPORTS, exports)
 
@@ -140,20 +140,22 @@ struct oac_bo {
 	struct oac_user *user;		/* who it is charged to, one reference; NULL: nobody */
 
 	struct page **pages;		/* HOST, USERPTR: for the object's whole life */
-	struct mutex lock;		/* guards sgt */
+	struct mutex lock;		/* guards sgt; IMPORT: the dma-buf's reservation lock does */
 	struct sg_table *sgt;		/* all but LOCAL: mapped for DMA, from the first map on */
-	struct list_head node;		/* in oac_card.bos while sgt is set */
+	struct list_head node;		/* in oac_card.bos while mapped for DMA */
 
 	struct drm_mm_node range;	/* LOCAL: where it is, while it is not stale */
 	struct list_head local_node;
-	bool stale;			/* LOCAL: set once, under doorbell_lock: it has no memory */
+	/* Set once: the memory is not its own any more. LOCAL: under doorbell_lock. */
+	bool stale;
 	struct page *dummy;		/* LOCAL: mapped once the memory is gone */
+	struct dma_buf *exported;	/* LOCAL: no reference; guarded by gem.resv */
 
 	struct mm_struct *mm;		/* USERPTR: whose pinned_vm counts it */
 	unsigned long pinned;		/* USERPTR: pages */
 
 	struct dma_buf *dmabuf;		/* IMPORT: one reference */
-	struct dma_buf_attachment *attach;	/* IMPORT: while sgt is set */
+	struct dma_buf_attachment *attach;	/* IMPORT: until remove */
 };
 
 static inline struct oac_bo *to_oac_bo(struct drm_gem_object *gem)
@@ -197,9 +199,8 @@ int oac_prime_handle_to_fd(struct drm_device *drm, struct drm_file *file, u32 ha
 			   int *fd);
 struct dma_buf *oac_prime_export(struct drm_gem_object *gem, int flags);
 struct drm_gem_object *oac_prime_import(struct drm_device *drm, struct dma_buf *dmabuf);
-struct drm_gem_object *oac_prime_import_sg_table(struct drm_device *drm,
-						 struct dma_buf_attachment *attach,
-						 struct sg_table *sgt);
+bool oac_prime_has_peer(struct oac_card *card);
+void oac_prime_revoke(struct oac_bo *bo);
 void oac_prime_detach(struct oac_bo *bo);
 void oac_prime_free(struct oac_bo *bo);
 

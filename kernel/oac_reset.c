@@ -147,7 +147,7 @@ static int oac_reset_take_queue(struct oac_queue *queue)
 	return 0;
 }
 
-static int oac_reset_take_context(struct oac_context *context)
+static int oac_reset_take_context(struct oac_context *context, struct rb_root *maps)
 {
 	int err;
 
@@ -157,7 +157,7 @@ static int oac_reset_take_context(struct oac_context *context)
 	if (err)
 		return err;
 	smp_store_release(&context->lost, OAC_LOST_GUILTY);
-	oac_context_leave(context);
+	*maps = oac_context_leave(context);
 	return 0;
 }
 
@@ -165,12 +165,15 @@ static int oac_reset_take_context(struct oac_context *context)
 int oac_reset_mild(struct oac_card *card, u32 rung, struct oac_queue *queue)
 {
 	struct oac_context *context = queue->context;
+	struct rb_root maps = RB_ROOT;
 	int err;
 
 	if (rung == OAC_RUNG_ABORT)
 		return oac_reset_abort(queue);
 	mutex_lock(&context->lock);
-	err = rung == OAC_RUNG_QUEUE ? oac_reset_take_queue(queue) : oac_reset_take_context(context);
+	err = rung == OAC_RUNG_QUEUE ? oac_reset_take_queue(queue) :
+				       oac_reset_take_context(context, &maps);
 	mutex_unlock(&context->lock);
+	oac_map_free_all(&maps);
 	return err;
 }

@@ -166,8 +166,9 @@ BUILDS = {
     "asan": Build("asan", TOP / "build-asan", 900, {
         "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1",
         "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}),
+    # Tests of fork() start a card's thread in the child.
     "tsan": Build("tsan", TOP / "build-tsan", 900, {
-        "TSAN_OPTIONS": "second_deadlock_stack=1"}),
+        "TSAN_OPTIONS": "second_deadlock_stack=1:die_after_fork=0"}),
     "fuzz": Build("fuzz", TOP / "build-fuzz", 900),
 }
 BUILT = {}
@@ -358,6 +359,7 @@ class Guest:
     cards: int = 2
     what: str = ""              # tells guests of one suite apart
     append: str = ""
+    options: tuple = ()         # of run.py, as they are
 
     @property
     def name(self):
@@ -367,22 +369,25 @@ class Guest:
 DRIVER_SUBMISSION = Guest("api", what="driver", append="ACCEL_SUBMIT=driver")
 # No queue may have a doorbell, and all interrupts come by one vector.
 POOREST = [Guest(suite, what="poorest", append="oac.vectors=1 oac.user_submission=0")
-           for suite in ("api", "isolation")]
+           for suite in ("api", "abi", "isolation")]
+# Cards below one switch: there is a path between them, where the kernel has CONFIG_PCI_P2PDMA.
+PEER = Guest("peer", what="switch", options=("--topology", "switch"))
+NUMA = Guest("numa", options=("--numa",))
 # Poison, red zones and owners of all kernel objects: who writes to freed memory is a splat.
 STRESS = Guest("stress", append="slub_debug=FZPU")
 
 # The VM ring by kernel. Guests of one kernel run one after the other, those of different kernels
 # two at a time.
 RING = {
-    "6.12": [Guest("all"), DRIVER_SUBMISSION, Guest("queues"), *POOREST,
+    "6.12": [Guest("all"), DRIVER_SUBMISSION, Guest("queues"), *POOREST, NUMA,
              Guest("digits", cards=6)],
-    "7.3": [Guest("all"), DRIVER_SUBMISSION, STRESS, Guest("digits", cards=6)],
+    "7.3": [Guest("all"), DRIVER_SUBMISSION, PEER, STRESS, Guest("digits", cards=6)],
     "6.1": [Guest("smoke"), Guest("api"), Guest("abi")],
 }
 RING_TIMEOUT = 2400
 
 # The same on the debug kernel, which is made first where it is not cached.
-DEBUG_RING = [Guest("smoke"), Guest("api"), Guest("abi"), Guest("isolation"),
+DEBUG_RING = [Guest("smoke"), Guest("api"), Guest("abi"), PEER, Guest("isolation"),
               Guest("stress"), Guest("fail-nth")]
 DEBUG_TIMEOUT = 7200
 
@@ -422,8 +427,9 @@ def ring_kernel(kernel, guests=None, timeout=RING_TIMEOUT):
         name = f"vm/{kernel}/{guest.name}-{guest.cards}"
         begin = time.monotonic()
         status, output = run(["python3", "tests/vm/run.py", "--kernel", kernel, "--cards",
-                              str(guest.cards), "--suite", guest.suite, "--append",
-                              guest.append, "--name", f"{kernel}-{guest.name}-{guest.cards}"],
+                              str(guest.cards), "--suite", guest.suite,
+                              *guest.options, "--append", guest.append,
+                              "--name", f"{kernel}-{guest.name}-{guest.cards}"],
                              name, timeout)
         part = count_ring(name, status, output)
         say(f"   {name}: {part} ({time.monotonic() - begin:.1f} s)")

@@ -43,6 +43,17 @@ const std::vector<std::string_view> &all_happenings()
 	return all;
 }
 
+std::vector<happening_kind> counted_happenings()
+{
+	std::vector<happening_kind> all = {
+#define OAC_HAPPENING_ROW(name, text) { #name, text },
+		OAC_HAPPENINGS(OAC_HAPPENING_ROW)
+#undef OAC_HAPPENING_ROW
+	};
+	all.erase(all.begin());
+	return all;
+}
+
 static std::optional<std::string_view> entry_of(std::string_view parameters, std::string_view name)
 {
 	for (const std::string_view word : words_of(parameters, ' ')) {
@@ -82,9 +93,9 @@ const fault_kind *find_fault(std::string_view name)
 const parameter_kind *find_parameter(std::string_view name)
 {
 	const auto &all = all_parameters();
-	const auto found =
-		std::find_if(all.begin(), all.end(),
-			     [&](const parameter_kind &kind) { return kind.name == name; });
+	const auto found = std::find_if(all.begin(), all.end(), [&](const parameter_kind &kind) {
+		return kind.name == name;
+	});
 
 	return found == all.end() ? nullptr : &*found;
 }

@@ -73,7 +73,7 @@ enum class parameter : unsigned {
 #define OAC_PARAMETER_ENUM(name, words, min, max, text) name,
 	OAC_FAULT_PARAMETERS(OAC_PARAMETER_ENUM)
 #undef OAC_PARAMETER_ENUM
-	COUNT
+		COUNT
 };
 
 /*
@@ -198,6 +198,12 @@ private:
 const std::vector<fault_kind> &all_faults();
 const std::vector<parameter_kind> &all_parameters();
 const std::vector<std::string_view> &all_happenings();
+
+struct happening_kind {
+	std::string_view name, text;
+};
+/* All but none. */
+std::vector<happening_kind> counted_happenings();
 
 const fault_kind *find_fault(std::string_view name);
 const parameter_kind *find_parameter(std::string_view name);

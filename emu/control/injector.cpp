@@ -25,6 +25,12 @@ constexpr std::uint64_t STORM_NS = NS_PER_MS;
 
 using phase = injector::fault_state::phase;
 
+/* Holds for certain, and then it is chance what it does. */
+bool is_chance_later(const fault_kind *kind)
+{
+	return kind && (kind->id == fault::malicious || kind->id == fault::config_garbage);
+}
+
 std::string hex(std::uint64_t value)
 {
 	char text[24];
@@ -83,11 +89,12 @@ bool injector::clear(unsigned id)
 		if ((id != 0 && f.id != id) || f.now == phase::done)
 			continue;
 		has_any = true;
-		if (f.now == phase::holds)
-			stop(f);
-		f.now = phase::done;
-		write(f, "cleared", "");
 		std::erase_if(later_, [&](const later &each) { return each.id == f.id; });
+		const bool has_held = f.now == phase::holds;
+		f.now = phase::done;
+		if (has_held)
+			stop(f);
+		write(f, "cleared", "");
 	}
 	set_conditions();
 	do_later(card_.now_ns());
@@ -119,9 +126,8 @@ void injector::annotate(unsigned id, const std::string &said)
 void injector::attach()
 {
 	const bool is_needed = !later_.empty() || is_sram_lost_ ||
-			       std::any_of(faults_.begin(), faults_.end(), [](const auto &f) {
-				       return f.now != phase::done;
-			       });
+			       std::any_of(faults_.begin(), faults_.end(),
+					   [](const auto &f) { return f.now != phase::done; });
 
 	if (is_needed == is_attached_)
 		return;
@@ -154,7 +160,7 @@ void injector::reach(fault_state &f)
 	/* as often as it is wanted, or once for each trigger */
 	const bool is_at_once = f.what.at.on == happening::none && !f.what.at.after_ns;
 	do {
-		if (f.luck.has_hit(f.what.probability))
+		if (is_chance_later(kind) || f.luck.has_hit(f.what.probability))
 			fire_on_card(f);
 		else if (is_at_once)
 			f.now = phase::done;
@@ -193,8 +199,9 @@ void injector::hold(fault_state &f)
 	f.now = phase::holds;
 	f.began_ns = card_.now_ns();
 	if (f.what.args.has(parameter::for_ms))
-		f.ends_ns = f.began_ns + static_cast<std::uint64_t>(f.what.args.get(
-						 parameter::for_ms, 0)) * NS_PER_MS;
+		f.ends_ns = f.began_ns +
+			    static_cast<std::uint64_t>(f.what.args.get(parameter::for_ms, 0)) *
+				    NS_PER_MS;
 }
 
 /* Plans, and what needs the card to stand still, wait for the end of the step. */
@@ -291,8 +298,8 @@ std::string injector::start(fault_state &f)
 		constexpr std::uint32_t preset[] = { PCI_ERR_COR_RCVR, PCI_ERR_UNC_COMP_TIME,
 						     PCI_ERR_UNC_MALF_TLP };
 		const unsigned severity = number(parameter::severity);
-		const auto bits = static_cast<std::uint32_t>(
-			a.get(parameter::value, preset[severity]));
+		const auto bits =
+			static_cast<std::uint32_t>(a.get(parameter::value, preset[severity]));
 		card_.log_link_error(severity ? bits : 0, severity ? 0 : bits);
 		return hex(bits);
 	}

@@ -80,8 +80,8 @@ fault_hooks::fate injector::on_command(queue_name at, const oac_cmd &cmd, outcom
 	happens(happening::command, where);
 	if (hits(fault::hang_command, happening::command, where, hit)) {
 		hit->queue = at.queue;
-		annotate(hit->id, "queue " + std::to_string(at.queue) + " tag " +
-					  std::to_string(cmd.tag));
+		annotate(hit->id,
+			 "queue " + std::to_string(at.queue) + " tag " + std::to_string(cmd.tag));
 		return fate::freeze;
 	}
 	if (hits(fault::engine_error, happening::command, where, hit)) {
@@ -111,9 +111,10 @@ bool injector::releases(unsigned queue, rung how)
 		if (how < heals_at(f))
 			return false;
 		f.now = phase::done;
-		write(f, "healed", how == rung::abort ? "queue aborted" :
-				   how == rung::queue ? "queue destroyed" :
-							"context destroyed");
+		write(f, "healed",
+		      how == rung::abort ? "queue aborted" :
+		      how == rung::queue ? "queue destroyed" :
+					   "context destroyed");
 		return true;
 	}
 	return true;
@@ -143,11 +144,11 @@ void injector::on_booted()
 	if (!hits(fault::crash_after, happening::boot, {}, hit))
 		return;
 	const auto code = static_cast<std::uint32_t>(amount(*hit, parameter::code));
-	later_.push_back({ card_.now_ns() + amount(*hit, parameter::ms) * NS_PER_MS, hit->id,
-			   [this, code] {
-				   card_.crash(code);
-				   return std::string("crashed");
-			   } });
+	later_.push_back(
+		{ card_.now_ns() + amount(*hit, parameter::ms) * NS_PER_MS, hit->id, [this, code] {
+			 card_.crash(code);
+			 return std::string("crashed");
+		 } });
 }
 
 bool injector::on_reset(rung how)

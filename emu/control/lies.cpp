@@ -100,8 +100,8 @@ void injector::disturb(queue_name at, std::optional<unsigned> opcode, post_order
 
 	if (hits(fault::early_interrupt, happening::completion, where, hit)) {
 		order.is_interrupt_early = true;
-		order.pause_ns = static_cast<std::uint64_t>(
-					 hit->what.args.get(parameter::us, 0)) * NS_PER_US;
+		order.pause_ns = static_cast<std::uint64_t>(hit->what.args.get(parameter::us, 0)) *
+				 NS_PER_US;
 	}
 	if (hits(fault::lost_completion, happening::completion, where))
 		order.entries.clear();
@@ -235,14 +235,10 @@ bool injector::lie_in_identify(fault_state &f, std::span<std::byte> data)
 
 	std::memcpy(&all, data.data(), sizeof(all));
 	const std::pair<std::string_view, __le32 *> numbers[] = {
-		{ "engine_count", &all.engine_count },
-		{ "max_contexts", &all.max_contexts },
-		{ "max_queues", &all.max_queues },
-		{ "max_depth_log2", &all.max_depth_log2 },
-		{ "max_segments", &all.max_segments },
-		{ "max_maps", &all.max_maps },
-		{ "sensor_count", &all.sensor_count },
-		{ "event_capacity", &all.event_capacity },
+		{ "engine_count", &all.engine_count }, { "max_contexts", &all.max_contexts },
+		{ "max_queues", &all.max_queues },     { "max_depth_log2", &all.max_depth_log2 },
+		{ "max_segments", &all.max_segments }, { "max_maps", &all.max_maps },
+		{ "sensor_count", &all.sensor_count }, { "event_capacity", &all.event_capacity },
 	};
 	bool has_lied = true;
 	const auto found = std::find_if(std::begin(numbers), std::end(numbers),

@@ -51,8 +51,8 @@ std::uint64_t number_in(const json &in, const char *key, std::uint64_t otherwise
 		return otherwise;
 	if (!found->is_number_integer() || *found < least || *found > most)
 		throw wrong_request(std::string(key) + " is " + found->dump() +
-				    ": it is a whole number from " + std::to_string(least) + " to " +
-				    std::to_string(most));
+				    ": it is a whole number from " + std::to_string(least) +
+				    " to " + std::to_string(most));
 	return found->get<std::uint64_t>();
 }
 
@@ -142,18 +142,18 @@ injection injection_in(const json &request)
 	}
 	if (what.kind->is_lasting && what.times != 1)
 		throw wrong_request(name + " lasts until it heals: it has no 'times'");
-	if (what.times == 0 && what.kind->on == happening::none &&
-	    what.at.on == happening::none)
-		throw wrong_request("times 0 is without end: " + name + " then needs an 'at' that counts");
+	if (what.times == 0 && what.kind->on == happening::none && what.at.on == happening::none)
+		throw wrong_request("times 0 is without end: " + name +
+				    " then needs an 'at' that counts");
 	return what;
 }
 
 json do_inject(injector &to, const json &request)
 {
 	injection what = injection_in(request);
-	const auto waiting = std::count_if(
-		to.faults().begin(), to.faults().end(),
-		[](const injector::fault_state &f) { return f.now != phase::done; });
+	const auto waiting =
+		std::count_if(to.faults().begin(), to.faults().end(),
+			      [](const injector::fault_state &f) { return f.now != phase::done; });
 
 	if (static_cast<std::size_t>(waiting) >= FAULTS_MAX)
 		throw wrong_request("too many faults wait: clear some");
@@ -275,12 +275,12 @@ json do_state(injector &to, const json &request)
 	for (const injector::fault_state &f : to.faults()) {
 		if (f.now == phase::done)
 			continue;
-		faults.push_back(
-			{ { "id", f.id },
-			  { "fault", f.what.kind ? std::string(f.what.kind->name) : f.what.subject },
-			  { "state", PHASES[static_cast<unsigned>(f.now)] },
-			  { "fired", f.fired },
-			  { "counted", f.counted } });
+		faults.push_back({ { "id", f.id },
+				   { "fault", f.what.kind ? std::string(f.what.kind->name) :
+							    f.what.subject },
+				   { "state", PHASES[static_cast<unsigned>(f.now)] },
+				   { "fired", f.fired },
+				   { "counted", f.counted } });
 	}
 	return { { "ok", true },
 		 { "state", state_name(to.target().state()) },
@@ -295,7 +295,7 @@ struct request_kind {
 };
 
 constexpr request_kind REQUESTS[] = {
-	{ "inject", do_inject }, { "clear", do_clear },	      { "list", do_list },
+	{ "inject", do_inject }, { "clear", do_clear },		  { "list", do_list },
 	{ "log", do_log },	 { "set_sensor", do_set_sensor }, { "state", do_state },
 };
 

@@ -119,6 +119,17 @@ void board::update_sensors()
 	set_plain();
 }
 
+void board::set_plain()
+{
+	const bool was_free = is_free;
+
+	is_free = is_running && !hooks && slowdown() == 1 && !is_stopped();
+	is_plain = is_free && !is_look_due;
+	/* what queues have at hand is good for as long as windows are */
+	if (was_free && !is_free)
+		port.window_epoch++;
+}
+
 unsigned board::slowdown() const
 {
 	return broken.slowdown * sense.slowdown();

@@ -61,12 +61,8 @@ public:
 	void tell_events(bool on);
 	/* Brings sensors to now and raises what they report. */
 	void update_sensors();
-	/* A queue may run, and step() need not look for anything else. */
-	void set_plain()
-	{
-		is_plain = is_running && !hooks && slowdown() == 1 && !is_stopped() &&
-			   !is_look_due;
-	}
+	/* To be called when anything is_free or is_plain depends on has changed. */
+	void set_plain();
 	/* How many times as long all work takes. */
 	unsigned slowdown() const;
 	/* Engines stand still. */
@@ -89,7 +85,9 @@ public:
 	std::uint64_t time_ns = 0; /* at the last tick: good enough to see what is due */
 	std::uint64_t signal_epoch = 0; /* moves when a SIGNAL may have released a WAIT */
 
-	bool is_plain = false;
+	/* Firmware runs and nothing slows, stops or watches it: queues may take the short way. */
+	bool is_free = false;
+	bool is_plain = false; /* and there is nothing else to look for */
 	bool is_look_due = false; /* queues are to show that they work */
 	bool is_running = false; /* the state register says RUNNING */
 	fault_hooks *hooks = nullptr; /* null: nothing was done to this card */

@@ -234,15 +234,23 @@ bool card::step()
 {
 	impl &all = *impl_;
 
-	if (!all.base.is_plain || all.control.has_work()) [[unlikely]]
-		all.cost = all.step_rare();
-	else
-		all.cost = all.turns.run_one();
-	return all.cost != 0;
+	/* queues have NOPs at hand only while all is plain, so this does not look at it */
+	const std::int64_t cost = all.turns.go_on();
+	if (cost == 0) [[unlikely]]
+		return all.step_slowly();
+	all.cost = cost;
+	return true;
 }
 
-/* Boot steps, admin commands, and a card that faults slow down or stop; apart: step() is short. */
-[[gnu::noinline]] std::int64_t card::impl::step_rare()
+/* Apart, so that step() is short. */
+[[gnu::noinline]] bool card::impl::step_slowly()
+{
+	cost = base.is_plain ? work() : step_rarely();
+	return cost != 0;
+}
+
+/* A card that boots, is stopped, or that faults slow down or stop. */
+std::int64_t card::impl::step_rarely()
 {
 	constexpr std::uint64_t pause_max_ns = 100000000;
 
@@ -263,19 +271,20 @@ bool card::step()
 	return done;
 }
 
+/* Admin commands before all others; they wait for NOPs that go on for no longer than a turn. */
 std::int64_t card::impl::work()
 {
-	if (rom.state() == OAC_STATE_RUNNING) {
-		if (control.has_work()) {
-			control.step();
-			return ADMIN_COST;
-		}
-		return base.is_stopped() ? 0 : turns.run_one();
+	if (rom.state() != OAC_STATE_RUNNING) {
+		if (!rom.is_busy())
+			return 0;
+		rom.step();
+		return step_budget::UNITS;
 	}
-	if (!rom.is_busy())
-		return 0;
-	rom.step();
-	return step_budget::UNITS;
+	if (control.has_work()) {
+		control.step();
+		return ADMIN_COST;
+	}
+	return base.is_stopped() ? 0 : turns.run_one();
 }
 
 /* A queue that waits for its turn in the middle of a command does not hang. */

@@ -140,11 +140,13 @@ bool card::stray_dma(std::uint64_t address, bool is_write)
 			  impl_->base.host_read(address, bytes_of(word));
 }
 
+/* Before firmware runs, any: it is shown when there is somebody to show it. */
 static bool has_sensor(const board &base, unsigned id)
 {
 	const std::vector<oac_sensor_info> all = base.sense.info();
 
-	return std::any_of(all.begin(), all.end(),
+	return !base.running ||
+	       std::any_of(all.begin(), all.end(),
 			   [&](const oac_sensor_info &each) { return each.id == id; });
 }
 

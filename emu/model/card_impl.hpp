@@ -27,7 +27,8 @@ struct card::impl {
 	bool is_dead_to_host();
 	void set_asleep(std::uint32_t value);
 	bool has_doorbell_work();
-	std::int64_t step_rare();
+	bool step_slowly();
+	std::int64_t step_rarely();
 	std::int64_t work();
 	void show_steps();
 	void die();

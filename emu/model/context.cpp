@@ -211,8 +211,7 @@ std::span<std::byte> context::direct_of(const piece &found, access kind) const
 {
 	if (found.local)
 		return { board_.lmem.data() + found.target, found.length };
-	const std::span<std::byte> direct =
-		board_.window(found.target, found.length, kind);
+	const std::span<std::byte> direct = board_.window(found.target, found.length, kind);
 	return direct.first(std::min<std::size_t>(direct.size(), found.length));
 }
 

@@ -8,6 +8,8 @@
 #include <atomic>
 #include <cstring>
 
+#include "queue_nops.hpp"
+
 namespace oac::emu
 {
 
@@ -15,45 +17,7 @@ namespace
 {
 
 constexpr std::uint32_t BATCH = 128; /* commands taken before the tail is published */
-constexpr std::int64_t COMMAND_COST = 256;
 constexpr std::uint64_t POLL_FIRST_NS = 50000, POLL_LAST_NS = 1000000;
-
-template <typename Word>
-void store(std::byte *at, std::size_t offset, Word value, std::memory_order order)
-{
-	std::atomic_ref(*reinterpret_cast<Word *>(at + offset)).store(value, order);
-}
-
-/* A completion's second word but for the tag: with the phase in it, who sees it sees the first. */
-std::uint64_t ending_of(std::uint16_t status, std::uint16_t phase)
-{
-	return std::uint64_t{ status } << 32 | std::uint64_t{ phase } << 48;
-}
-static_assert(offsetof(oac_completion, status) == 12 && offsetof(oac_completion, phase) == 14);
-
-void post_at(std::byte *at, std::uint64_t info, std::uint64_t second)
-{
-	store(at, 0, info, std::memory_order_relaxed);
-	store(at, sizeof(info), second, std::memory_order_release);
-}
-
-/*
- * The host may go on writing: each word is read once, whatever is done with it then. In pairs, which
- * is what every machine has registers enough for. entry: aligned to its size.
- */
-bool is_nop(const std::byte *entry, std::uint32_t &tag)
-{
-	using two_words [[gnu::vector_size(16), gnu::may_alias]] = std::uint64_t;
-	const auto *from = reinterpret_cast<const volatile two_words *>(entry);
-	const two_words first = from[0], second = from[1], third = from[2], last = from[3];
-	/* opcode, flags and padding of the first word are all zero in a NOP */
-	const two_words rest = (first & two_words{ UINT32_MAX, UINT64_MAX }) | second | third |
-			       last;
-
-	static_assert(OAC_CMD_NOP == 0 && sizeof(oac_cmd) == 4 * sizeof(*from));
-	tag = static_cast<std::uint32_t>(first[0] >> 32);
-	return (rest[0] | rest[1]) == 0 && tag != OAC_TAG_NONE;
-}
 
 bool is_aligned(const std::byte *at, std::size_t to = sizeof(std::uint64_t))
 {
@@ -99,12 +63,11 @@ outcome ring_view<Entry>::look(std::uint32_t count, std::byte *&at)
 queue::queue(board &on, context &in, const oac_admin_queue_create &how, std::uint32_t first)
 	: id(how.queue_id), board_(on), epoch_(on.port.window_epoch), context_(in),
 	  page_(on.doorbells.data() + how.queue_id * std::uint64_t{ OAC_DB_PAGE_SIZE }),
-	  tail_va_(how.tail_va), progress_address_(how.progress_addr), depth_(1u << how.depth_log2),
-	  depth_log2_(how.depth_log2), vector_(how.vector), priority_(how.priority),
-	  weight_(how.weight ? how.weight : OAC_WEIGHT_NORMAL),
+	  sq_head_(first), tail_va_(how.tail_va), progress_address_(how.progress_addr),
+	  depth_(1u << how.depth_log2), depth_log2_(how.depth_log2), vector_(how.vector),
+	  priority_(how.priority), weight_(how.weight ? how.weight : OAC_WEIGHT_NORMAL),
 	  sq_(on, in, how.sq_va, depth_, access::read),
-	  cq_(on, in, how.cq_va, depth_, access::write), command_(on, in), sq_head_(first),
-	  completed_(first)
+	  cq_(on, in, how.cq_va, depth_, access::write), command_(on, in), completed_(first)
 {
 	store(page_, OAC_DB_SQ_TAIL, first, std::memory_order_release);
 	store(page_, OAC_DB_ARM, std::uint64_t{ 0 }, std::memory_order_release);
@@ -136,55 +99,26 @@ std::optional<std::uint64_t> queue::next_poll_ns() const
 	return blocked_ ? std::optional(next_poll_ns_) : std::nullopt;
 }
 
-/* What poll() and run_nops() look at first, from what makes it so. */
+/* What is looked at first, from what makes it so. */
 void queue::set_shortcuts()
 {
 	is_special_ = dead_ || blocked_ || command_.is_active();
 	depth_limit_ = dead_ || blocked_ || command_.is_frozen() ? 0 : depth_;
-	const bool is_usual = state_ == OAC_QUEUE_RUNNING && !is_special_ && !armed_ &&
-			      !is_line_old_ && sq_head_ == completed_ && !board_.hooks;
-	nop_limit_ = is_usual && board_.running->has_command(OAC_CMD_NOP) ? depth_ : 0;
+	is_usual_ = state_ == OAC_QUEUE_RUNNING && !is_special_ && !armed_ && !is_line_old_ &&
+		    sq_head_ == completed_ && board_.running->has_command(OAC_CMD_NOP);
+	if (!is_usual_)
+		hand_.count = 0;
 }
 
-std::int64_t queue::run_nops()
+/* Looks for what take_nops() needs to have at hand; how many it may take now. */
+std::uint32_t queue::reach_nops()
 {
-	const std::uint32_t head = sq_head_;
-	const std::uint32_t pending = doorbell<std::uint32_t>(OAC_DB_SQ_TAIL) - head;
+	const std::uint32_t rung = pending();
 
-	if (pending - 1 >= nop_limit_ || hand_.epoch != epoch_)
+	if (!is_usual_ || !board_.is_free || rung - 1 >= depth_)
 		return 0;
-	const std::uint32_t count = std::min(pending, hand_.count);
-	const std::byte *from = hand_.from;
-	std::byte *to = hand_.to;
-	std::uint32_t done = 0, tag;
-	while (done < count && is_nop(from, tag)) {
-		post_at(to, 0, hand_.ending | tag);
-		from += sizeof(oac_cmd);
-		to += sizeof(oac_completion);
-		done++;
-	}
-	if (done == 0)
-		return 0;
-	hand_.from = from;
-	hand_.to = to;
-	hand_.count -= done;
-	board_.count.add(OAC_COUNTER_COMMANDS, done);
-	/* publish() in short: only counts are new */
-	const std::uint32_t now = head + done;
-	store(hand_.tail, 0, now, std::memory_order_release);
-	store(hand_.line, 0, progress_counts(now, now), std::memory_order_release);
-	sq_head_ = completed_ = now;
-	std::atomic_thread_fence(std::memory_order_seq_cst);
-	if (has_new_arm()) [[unlikely]]
-		arm();
-	return COMMAND_COST * done;
-}
-
-/* Looks for what run_nops() needs to have at hand. false: it had it, or cannot have it. */
-bool queue::reach_nops()
-{
-	if (nop_limit_ == 0 || (hand_.count != 0 && hand_.epoch == epoch_))
-		return false;
+	if (hand_.count != 0 && hand_.epoch == epoch_)
+		return std::min(rung, hand_.count);
 	hand_.from = sq_.entry(sq_head_);
 	hand_.to = cq_.entry(completed_);
 	hand_.tail = tail_.entry(board_, 0, sizeof(completed_));
@@ -193,18 +127,18 @@ bool queue::reach_nops()
 	hand_.count = 0;
 	if (!hand_.from || !hand_.to || !hand_.tail || !hand_.line ||
 	    !is_aligned(hand_.from, sizeof(oac_cmd)))
-		return false;
+		return 0;
 	hand_.count = std::min({ sq_.rest(sq_head_), cq_.rest(completed_), BATCH });
 	hand_.ending = ending_of(OAC_ST_SUCCESS, phase_of(completed_));
-	return true;
+	return std::min(rung, hand_.count);
 }
 
-std::int64_t queue::run_any()
+std::int64_t queue::run()
 {
 	step_budget budget;
 
-	if (reach_nops()) {
-		if (const std::int64_t cost = run_nops())
+	if (const std::uint32_t count = reach_nops()) {
+		if (const std::int64_t cost = take_nops(count))
 			return cost;
 	}
 	if (board_.hooks && is_doorbell_lost()) [[unlikely]]
@@ -338,106 +272,6 @@ bool queue::fetch_slowly(oac_cmd &cmd)
 	return false;
 }
 
-/* false: a fault has taken the command in hand. */
-bool queue::is_let_through(const oac_cmd &cmd)
-{
-	outcome how;
-
-	switch (board_.hooks->on_command(name(), cmd, how)) {
-	case fault_hooks::fate::run:
-		return true;
-	case fault_hooks::fate::freeze:
-		sq_head_++;
-		command_.freeze(cmd);
-		return false;
-	case fault_hooks::fate::fail:
-		sq_head_++;
-		complete(cmd.tag, how);
-		return false;
-	}
-	return true;
-}
-
-/* A store that is lost was never there: the word is again what it was, for the next one to differ. */
-bool queue::is_doorbell_lost()
-{
-	std::uint32_t tail = doorbell<std::uint32_t>(OAC_DB_SQ_TAIL);
-
-	if (tail == seen_tail_ || board_.hooks->on_doorbell(name())) {
-		seen_tail_ = tail;
-		return false;
-	}
-	std::atomic_ref(*reinterpret_cast<std::uint32_t *>(page_ + OAC_DB_SQ_TAIL))
-		.compare_exchange_strong(tail, seen_tail_);
-	return true;
-}
-
-void queue::reconsider()
-{
-	seen_tail_ = doorbell<std::uint32_t>(OAC_DB_SQ_TAIL);
-	hand_.count = 0;
-	set_shortcuts();
-}
-
-bool queue::abort()
-{
-	const std::uint32_t pending = doorbell<std::uint32_t>(OAC_DB_SQ_TAIL) - sq_head_;
-	const std::uint32_t completed = completed_;
-
-	if (dead_ || state_ == OAC_QUEUE_ERROR || (!command_.is_active() && pending == 0))
-		return true;
-	if (!is_released(rung::abort))
-		return false;
-	if (command_.is_active()) {
-		command_.cancel(OAC_ST_ABORTED);
-		set_blocked(false);
-		complete(command_.tag(), command_.result());
-	} else {
-		/* what is rung for and not taken goes the way of all in a queue in error */
-		board_.add_event(OAC_EVENT_QUEUE_ERROR, OAC_ST_ABORTED, { context_.id, id });
-		fail({ OAC_ST_ABORTED, 0 });
-	}
-	publish(false, completed_ != completed);
-	hand_.count = 0;
-	set_shortcuts();
-	return true;
-}
-
-void queue::thaw()
-{
-	const std::uint32_t completed = completed_;
-
-	if (!command_.is_frozen())
-		return;
-	if (command_.thaw() == command::progress::done)
-		complete(command_.tag(), command_.result());
-	publish(false, completed_ != completed);
-	set_shortcuts();
-}
-
-void queue::post_late(const oac_completion &entry)
-{
-	if (dead_)
-		return;
-	oac_completion late = entry;
-	late.phase = phase_of(completed_);
-	put(late);
-	publish(false, true);
-	set_shortcuts();
-}
-
-void queue::show_steps()
-{
-	if (!command_.is_active() || blocked_ || dead_ || command_.is_frozen())
-		return;
-	if (steps_ == shown_steps_) {
-		steps_++;
-		is_line_old_ = true;
-		write_progress();
-	}
-	shown_steps_ = steps_;
-}
-
 /* Counts and posts a finished command; the first failure stops the queue. */
 void queue::complete(std::uint32_t tag, const outcome &result)
 {
@@ -497,21 +331,6 @@ void queue::post_slowly(std::uint32_t tag, const outcome &result)
 		post_as_told(board_.hooks->on_completion(name(), entry));
 	else
 		put(entry);
-}
-
-void queue::post_as_told(const post_order &order)
-{
-	if (order.is_interrupt_early && (armed_ || has_new_arm())) {
-		arm_word_ = doorbell<std::uint64_t>(OAC_DB_ARM);
-		armed_ = false;
-		board_.interrupt(vector_);
-		board_.port.pause(order.pause_ns);
-	}
-	for (const posted_completion &each : order.entries) {
-		oac_completion entry = each.entry;
-		entry.phase = phase_of(completed_) ^ (each.has_wrong_phase ? OAC_PHASE_MASK : 0);
-		put(entry);
-	}
 }
 
 void queue::put(const oac_completion &entry)
@@ -577,8 +396,8 @@ void queue::write_progress()
 	std::byte *at = progress_.entry(board_, 0, sizeof(oac_progress));
 
 	if (!at && progress_address_) [[unlikely]] {
-		const std::span<std::byte> direct = board_.window(
-			progress_address_, sizeof(oac_progress), access::write);
+		const std::span<std::byte> direct =
+			board_.window(progress_address_, sizeof(oac_progress), access::write);
 		progress_.keep(board_, 0, sizeof(oac_progress), direct);
 		at = usable(direct, sizeof(oac_progress));
 		is_line_old_ = true;
@@ -623,6 +442,14 @@ void queue::arm()
 	armed_ = true;
 	raise_if_armed();
 	set_shortcuts();
+}
+
+/* The end of take_nops() if the ARM word is not what it was. */
+std::int64_t queue::arm_after(std::int64_t cost)
+{
+	if (has_new_arm())
+		arm();
+	return cost;
 }
 
 void queue::raise_if_armed()

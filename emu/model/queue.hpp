@@ -91,33 +91,33 @@ public:
 	queue(const queue &) = delete;
 	queue &operator=(const queue &) = delete;
 
+	/* How many commands have been rung for, if the host is to be believed. */
+	std::uint32_t pending() const { return doorbell<std::uint32_t>(OAC_DB_SQ_TAIL) - sq_head_; }
 	/* Looks at the doorbell words: true if run() has something to do now. */
 	bool poll() const
 	{
-		const std::uint32_t pending = doorbell<std::uint32_t>(OAC_DB_SQ_TAIL) - sq_head_;
+		const std::uint32_t rung = pending();
 
-		return pending - 1 < depth_limit_ || has_new_arm() ||
-		       ((pending != 0 || is_special_) && has_rare_work(pending));
+		return has_commands(rung) || has_new_arm() ||
+		       ((rung != 0 || is_special_) && has_rare_work(rung));
 	}
-	/* Less than poll(), and the most frequent part of it: commands have been rung for. */
-	bool has_commands() const
-	{
-		return doorbell<std::uint32_t>(OAC_DB_SQ_TAIL) - sq_head_ - 1 < depth_limit_;
-	}
+	/* Less than poll(), and the most frequent part of it: so many are reason to run(). */
+	bool has_commands(std::uint32_t rung) const { return rung - 1 < depth_limit_; }
 	/* A command is begun or waits, or the rings cannot be reached: doorbells do not say it all. */
 	bool is_special() const { return is_special_; }
 	/* Carries out a batch or a slice of a long command, publishes; what it cost, never 0. */
-	std::int64_t run()
-	{
-		const std::int64_t cost = run_nops();
-
-		return cost ? cost : run_any();
-	}
+	std::int64_t run();
 	/*
 	 * The short way for what a runtime sends most of when it measures or keeps in step: correct
-	 * NOPs at the head of a queue in which all is as usual and at hand. 0: not this way.
+	 * NOPs at the head of a queue in which all is as usual and at hand. Whether so many can be
+	 * taken this way, and taking them: what it cost, 0 if the first one is none. In
+	 * queue_nops.hpp.
 	 */
-	std::int64_t run_nops();
+	bool has_at_hand(std::uint32_t rung) const
+	{
+		return rung - 1 < hand_.count && hand_.epoch == epoch_;
+	}
+	std::int64_t take_nops(std::uint32_t count);
 	/* Takes ARM over; a trapped write arms even if the sequence is an old one. */
 	void arm();
 	/* The command at hand fails, and the queue. false: an engine does not let go of it. */
@@ -147,9 +147,8 @@ public:
 private:
 	void account(const step_budget &budget);
 	bool has_rare_work(std::uint32_t pending) const;
-	std::int64_t run_any();
 	void take_commands(step_budget &budget);
-	bool reach_nops();
+	std::uint32_t reach_nops();
 	void set_shortcuts();
 	bool start_next(step_budget &budget);
 	bool advance(step_budget &budget);
@@ -173,6 +172,7 @@ private:
 	void write_progress();
 	std::uint64_t write_whole_progress(std::byte *at);
 	void raise_if_armed();
+	std::int64_t arm_after(std::int64_t cost);
 	bool has_new_arm() const
 	{
 		return (doorbell<std::uint64_t>(OAC_DB_ARM) ^ arm_word_) >> OAC_DB_ARM_SEQ_SHIFT;
@@ -194,33 +194,34 @@ private:
 			.load(std::memory_order_acquire);
 	}
 
-	/* For run_nops(): where the next command is and its completion goes, as long as epoch is. */
+	/* For take_nops(): where the next command is and its completion goes, as long as epoch is. */
 	struct at_hand {
 		const std::byte *from;
 		std::byte *to;
 		std::byte *tail, *line;
 		std::uint64_t ending; /* see post_at() */
 		std::uint64_t epoch;
-		std::uint32_t count = 0; /* so many in a row, of both */
+		std::uint32_t count = 0; /* so many in a row, of both; 0 as well if not as usual */
 	};
 
 	board &board_;
 	const std::uint64_t &epoch_; /* of windows */
 	context &context_;
 	std::byte *const page_; /* in the doorbell BAR, which stays where it is */
+	std::uint32_t sq_head_;
+	at_hand hand_;
 	const std::uint64_t tail_va_, progress_address_;
 	const std::uint32_t depth_;
 	const unsigned depth_log2_, vector_, priority_, weight_;
-	at_hand hand_;
-	/* See set_shortcuts(): depth_ while a doorbell is reason to run, and to take NOPs; else 0. */
-	std::uint32_t depth_limit_, nop_limit_;
-	bool is_special_ = false;
+	/* See set_shortcuts(). */
+	std::uint32_t depth_limit_; /* depth_ while a doorbell is reason to run, else 0 */
+	bool is_usual_, is_special_ = false;
 	ring_view<oac_cmd> sq_;
 	ring_view<oac_completion> cq_;
 	kept_window tail_, progress_;
 	command command_;
 
-	std::uint32_t sq_head_, completed_;
+	std::uint32_t completed_;
 	bool is_line_old_ = true; /* more than the counts of the progress line has changed */
 	std::uint32_t state_ = OAC_QUEUE_RUNNING;
 	bool dead_ = false; /* rings cannot be reached: nothing more to take or tell */

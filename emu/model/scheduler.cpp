@@ -46,6 +46,7 @@ void scheduler::add(queue &fresh)
 	place.of = &fresh;
 	place.turn = TURN / OAC_WEIGHT_NORMAL * fresh.weight();
 	found->seats.push_back(place);
+	found->close_circle();
 }
 
 void scheduler::remove(const queue &gone)
@@ -54,6 +55,7 @@ void scheduler::remove(const queue &gone)
 	for (table &each : tables_) {
 		if (std::erase_if(each.seats, [&](const seat &s) { return s.of == &gone; }))
 			each.cursor = 0;
+		each.close_circle();
 	}
 	if (std::erase_if(tables_, [](const table &t) { return t.seats.empty(); }))
 		cursor_ = 0;
@@ -63,7 +65,14 @@ void scheduler::reset()
 {
 	tables_.clear();
 	cursor_ = 0;
-	current_ = nullptr;
+	seat_ = nullptr;
+	end_ = spent_;
+}
+
+void scheduler::table::close_circle()
+{
+	for (std::size_t i = 0; i < seats.size(); i++)
+		seats[i].next = &seats[i + 1 == seats.size() ? 0 : i + 1];
 }
 
 /*
@@ -122,47 +131,46 @@ queue *scheduler::table::ready()
 	return next_of(seats, cursor);
 }
 
-/*
- * Short for choose(), if whose turn it is has no work and the next one in its table has: both as
- * usual when clients take turns. false: not this way, nothing done.
- */
-[[gnu::always_inline]] inline bool scheduler::pass_on()
+std::int64_t scheduler::run_one()
 {
-	if (current_->is_special())
-		return false;
-	seat *const next = seat_ + 1 == seats_end_ ? first_seat_ : seat_ + 1;
-	if (next->credit != 0 || !next->of->has_commands())
-		return false;
-	/* the one before loses what is left: what it was lent is not given back */
-	seat_ = next;
-	current_ = next->of;
-	seat_end_ = spent_ + next->turn;
-	return true;
+	if (spent_ >= end_)
+		settle();
+	if (!has_current())
+		return 0;
+	const std::int64_t cost = seat_->of->run();
+	spent_ += cost;
+	return cost;
 }
 
-std::int64_t scheduler::decide_and_run()
+/* Makes sure that whose turn it is has work. false: none has. */
+bool scheduler::has_current()
 {
-	if (current_ && (current_->has_commands() || pass_on()))
-		return current_->run();
-	return choose() ? current_->run() : 0;
+	if (!seat_)
+		return choose();
+	const queue &at = *seat_->of;
+	if (at.has_commands(at.pending()))
+		return true;
+	seat &next = *seat_->next;
+	if (!can_pass(at, next) || !next.of->has_commands(next.of->pending()))
+		return choose();
+	pass_on(next, spent_);
+	return true;
 }
 
 /* Looks at everybody, also at what is not a command. false: none has work. */
 bool scheduler::choose()
 {
-	if (current_ && current_->poll())
+	if (seat_ && seat_->of->poll())
 		return true;
 	settle();
-	current_ = next_of(tables_, cursor_);
-	if (!current_)
+	if (!next_of(tables_, cursor_))
 		return false;
 	table &at = tables_[cursor_];
-	first_seat_ = at.seats.data();
-	seats_end_ = first_seat_ + at.seats.size();
-	seat_ = first_seat_ + at.cursor;
+	seat_ = &at.seats[at.cursor];
 	seat_end_ = std::exchange(seat_->credit, 0);
 	table_end_ = at.credit;
 	spent_ = 0;
+	end_ = std::min(seat_end_, table_end_);
 	return true;
 }
 
@@ -177,13 +185,14 @@ void scheduler::end_turn(std::vector<Member> &members, std::size_t &cursor, std:
 
 void scheduler::settle()
 {
-	if (!current_)
+	if (!seat_)
 		return;
-	current_ = nullptr;
 	table &at = tables_[cursor_];
-	at.cursor = static_cast<std::size_t>(seat_ - first_seat_);
+	at.cursor = static_cast<std::size_t>(seat_ - at.seats.data());
 	end_turn(at.seats, at.cursor, seat_end_ - spent_);
 	end_turn(tables_, cursor_, table_end_ - spent_);
+	seat_ = nullptr;
+	end_ = spent_;
 }
 
 } // namespace oac::emu

@@ -169,10 +169,10 @@ std::vector<sensors::alarm> sensors::check_limits()
 		if (sensor.flags & OAC_SENSOR_HAS_WARN &&
 		    (state.is_warned ? value < warn - HYSTERESIS_MC : value > warn)) {
 			state.is_warned = !state.is_warned;
-			alarms.push_back({ sensor.id, static_cast<std::uint16_t>(
-							      state.is_warned ?
-								      OAC_EVENT_THERMAL_WARNING :
-								      OAC_EVENT_THERMAL_CLEARED) });
+			alarms.push_back({ sensor.id,
+					   static_cast<std::uint16_t>(
+						   state.is_warned ? OAC_EVENT_THERMAL_WARNING :
+								     OAC_EVENT_THERMAL_CLEARED) });
 		}
 		hot_count_ += state.is_warned;
 		if (sensor.flags & OAC_SENSOR_HAS_CRITICAL && !state.is_tripped &&
@@ -234,8 +234,7 @@ std::vector<oac_sensor_value> sensors::values() const
 		value.id = sensor.id;
 		value.absent = is_dead(sensor.id) ? OAC_ABSENT_FAILED : OAC_ABSENT_NO;
 		if (value.absent == OAC_ABSENT_NO)
-			value.value =
-				static_cast<std::uint64_t>(std::llround(value_of(sensor.id)));
+			value.value = static_cast<std::uint64_t>(std::llround(value_of(sensor.id)));
 		value.card_ns = now_ns_;
 		all.push_back(value);
 	}

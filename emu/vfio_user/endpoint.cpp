@@ -29,6 +29,7 @@ void endpoint::disconnect()
 	windows_.clear();
 	writes_.clear();
 	postponed_.reset();
+	has_left_ = false;
 	is_negotiated_ = false;
 	is_broken_ = false;
 	has_dma_messages_ = true;
@@ -58,6 +59,32 @@ void endpoint::settle()
 			is_broken_ = !serve(std::move(m));
 		}
 	}
+	end_call();
+}
+
+/* The card is back: its windows are its own no more. What was put off is settle()'s. */
+void endpoint::end_call()
+{
+	windows_.clear();
+	is_dma_refused_ = false;
+	has_left_ = !writes_.empty() || postponed_;
+}
+
+void endpoint::visit(const std::function<void()> &work)
+{
+	const card_call call(*this);
+
+	work();
+}
+
+/* After a step that has left something; true: there is more to do. */
+bool endpoint::finish_step(bool has_more)
+{
+	end_call();
+	if (!has_left_)
+		return has_more;
+	settle();
+	return true;
 }
 
 bool endpoint::serve(message m)
@@ -77,6 +104,7 @@ bool endpoint::serve(message m)
 	if (error == POSTPONED) {
 		is_dma_refused_ = true;
 		postponed_ = std::move(m);
+		has_left_ = true;
 		return true;
 	}
 	if (error)

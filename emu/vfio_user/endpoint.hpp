@@ -15,6 +15,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -47,16 +48,11 @@ public:
 	/* Lets the card work, see card.hpp. */
 	bool step()
 	{
-		bool has_more;
-		{
-			const card_call call(*this);
-			has_more = card_->step();
-		}
-		if (writes_.empty() && !postponed_) [[likely]]
-			return has_more;
-		settle();
-		return true;
+		const bool has_more = card_->step();
+		return has_left_ ? finish_step(has_more) : has_more;
 	}
+	/* Does something to the card that is none of the client's business, between two steps. */
+	void visit(const std::function<void()> &work);
 	/* The connection broke while the card was working. */
 	bool is_broken() const { return is_broken_; }
 
@@ -79,18 +75,16 @@ private:
 		int fd = -1;
 	};
 	using handler = int (endpoint::*)(message &, reply &);
-	/* Around every call into the card that may come back through the port. */
+	/* Around every call into the card that may come back through the port, but step()'s. */
 	class card_call
 	{
 	public:
-		explicit card_call(endpoint &e) : e_(e)
+		explicit card_call(endpoint &e) : e_(e) {}
+		~card_call()
 		{
-			if (e_.depth_++ == 0) {
-				e_.windows_.clear();
-				e_.is_dma_refused_ = false;
-			}
+			if (!e_.is_exchanging_)
+				e_.end_call();
 		}
-		~card_call() { e_.depth_--; }
 		card_call(const card_call &) = delete;
 		card_call &operator=(const card_call &) = delete;
 
@@ -114,6 +108,8 @@ private:
 	int dispatch(message &m, reply &r);
 	void answer(const message &m, int error, const reply &r);
 	void settle();
+	void end_call();
+	bool finish_step(bool has_more);
 
 	int check_region(const vfio_user_region_access &a, const char *what);
 	int apply_write(const vfio_user_region_access &a, std::span<const std::byte> data);
@@ -137,10 +133,10 @@ private:
 	std::uint64_t max_transfer_ = VFIO_USER_MAX_DATA_XFER_SIZE;
 	std::uint16_t next_id_ = 1;
 
-	/* While the card works: */
-	unsigned depth_ = 0;
+	/* While the card works; messages are served meanwhile only in exchange(): */
 	bool is_exchanging_ = false;
 	bool is_dma_refused_ = false;
+	bool has_left_ = false;		/* there is something in one of those below */
 	std::vector<std::pair<std::uint64_t, std::uint64_t>> windows_;	/* given out: first, last */
 	std::deque<message> writes_;			/* acknowledged, not yet done */
 	std::optional<message> postponed_;		/* not yet answered */

@@ -179,10 +179,11 @@ int endpoint::on_region_write(message &m, reply &r)
 	if (const int error = check_region(*access, "write"))
 		return error;
 	put(r.fixed, *access);
-	if (depth_ > 0) {
+	if (is_exchanging_) {
 		message later;
 		later.payload = std::move(m.payload);
 		writes_.push_back(std::move(later));
+		has_left_ = true;
 		return 0;
 	}
 	return apply_write(*access, std::span(m.payload).subspan(sizeof(*access)));
@@ -206,7 +207,7 @@ int endpoint::apply_write(const vfio_user_region_access &a, std::span<const std:
 
 int endpoint::on_reset(message &, reply &)
 {
-	if (depth_ > 0)
+	if (is_exchanging_)
 		return POSTPONED;
 	card_call call(*this);
 	card_->reset(emu::reset_kind::bus);

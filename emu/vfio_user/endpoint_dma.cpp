@@ -65,9 +65,8 @@ int endpoint::on_dma_unmap(message &m, reply &r)
 /* Only while the card works: windows do not outlive the call they were given out in. */
 bool endpoint::is_window_in_use(std::uint64_t first, std::uint64_t last) const
 {
-	return depth_ > 0 && std::any_of(windows_.begin(), windows_.end(), [&](const auto &w) {
-		       return w.first <= last && w.second >= first;
-	       });
+	return std::any_of(windows_.begin(), windows_.end(),
+			   [&](const auto &w) { return w.first <= last && w.second >= first; });
 }
 
 std::span<std::byte> endpoint::dma_window(std::uint64_t addr, std::uint64_t length,
@@ -80,6 +79,7 @@ std::span<std::byte> endpoint::dma_window(std::uint64_t addr, std::uint64_t leng
 	if (found.by != stretch::way::direct)
 		return {};
 	windows_.emplace_back(addr, addr + (found.length - 1));
+	has_left_ = true;
 	return found.memory;
 }
 

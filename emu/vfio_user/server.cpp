@@ -86,7 +86,7 @@ bool server::do_between_steps(const std::function<void()> &work)
 	if (!park())
 		return false;
 	const leave at_end{ *this };
-	work();
+	endpoint_.visit(work);
 	return true;
 }
 

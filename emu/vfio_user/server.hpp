@@ -50,8 +50,10 @@ public:
 	bool step()
 	{
 		/* what work() does, a step at a time */
-		if (parked_steps_++ % BURST_STEPS == 0) [[unlikely]]
+		if (--steps_to_tick_ == 0) [[unlikely]] {
+			steps_to_tick_ = BURST_STEPS;
 			card_.tick();
+		}
 		return endpoint_.step();
 	}
 	void unpark();
@@ -93,7 +95,7 @@ private:
 	unsigned burst_;		/* steps before the next look at the sockets */
 	std::uint64_t spin_ns_;		/* how long looking paid off lately, 0..poll_us */
 	std::uint64_t idle_since_ns_ = 0;	/* looking in vain; 0: not */
-	unsigned parked_steps_ = 0;
+	unsigned steps_to_tick_ = 1;	/* while parked */
 
 	enum class parking { no, wanted, parked, ended };
 	std::mutex visit_lock_; /* one do_between_steps() at a time; taken before parking_lock_ */

@@ -15,7 +15,9 @@
  *    with -EBUSY where the call returns int.
  *  - Device addresses are 64-bit numbers in a context's own 48-bit address space, 0 is never one.
  *  - Sizes and offsets are bytes, times are nanoseconds, unless the name says otherwise.
- *  - Every call that can block takes a timeout: ACCEL_TIMEOUT_DEFAULT is finite (30 s).
+ *  - Every call that waits for work takes a timeout: ACCEL_TIMEOUT_DEFAULT is finite (30 s). Calls
+ *    without one need at most a few answers of the card, each within a limit of the driver or library
+ *    (10 s), after which it is lost, and wait 30 s at most for other threads' calls: -ETIMEDOUT.
  *  - Errors any call may give: -EINVAL (argument; NULL handle), -ENOMEM, -ENODEV (the card is lost,
  *    for good for this handle), -EHOSTDOWN (its firmware is not running, or it is being recovered),
  *    -ESTALE (the card was reset: this context and what was made in it are lost, destroy them and
@@ -144,7 +146,7 @@ enum accel_number {
 	ACCEL_NUMBER_FEATURE_USER_SUBMIT,	/* queues that submit without the driver */
 	ACCEL_NUMBER_FEATURE_WRAP,		/* accel_buffer_wrap() */
 	ACCEL_NUMBER_FEATURE_SYNC,		/* sync_file and DRM syncobj in and out */
-	ACCEL_NUMBER_FEATURE_PEER,		/* local memory of other cards may be reachable */
+	ACCEL_NUMBER_FEATURE_PEER,		/* it can import another card's local memory */
 };
 /* -ENODATA: not known for this device. */
 ACCEL_API int accel_device_number(accel_device *device, enum accel_number which, uint64_t *value);
@@ -153,9 +155,8 @@ ACCEL_API int accel_device_number(accel_device *device, enum accel_number which,
  * Boots another firmware image; needs the right to (CAP_SYS_ADMIN with the kernel driver).
  * Blocks until the card runs it. Errors: -EPERM, -EBUSY contexts are open (the text names a holder),
  * -EBADMSG the card refused the image: ACCEL_STRING_FAIL_REASON and accel_error_text() say why; it
- * then has no firmware. What is in local memory is gone. With the kernel driver a boot that has begun
- * ends by the driver's own time limit (module parameter boot_timeout_ms), not by this timeout;
- * timeout 0 begins none anywhere: -ETIMEDOUT.
+ * then has no firmware. What is in local memory is gone. With the kernel driver a boot takes no longer
+ * than its module parameter boot_timeout_ms either. timeout 0 begins none anywhere: -ETIMEDOUT.
  */
 ACCEL_API int accel_firmware_load(accel_device *device, const void *image, size_t size,
 				  int64_t timeout);
@@ -215,7 +216,9 @@ ACCEL_API int accel_buffer_export(accel_buffer *buffer, int *fd);
  * a dma-buf (udmabuf, another driver); with the direct backend also a memory file. fd stays the
  * caller's. The host pointer is NULL where the exporter allows no mapping. -EINVAL: fd is none of
  * these, or its size is not whole pages; -EOPNOTSUPP: local memory of a card that has no path to
- * this one: see accel_stage.
+ * this one: see accel_stage. Where there is a path (kernel driver only; ACCEL_NUMBER_FEATURE_PEER),
+ * the card works on the other one's memory directly until that card is lost or gets other firmware:
+ * from then on commands that touch it fail, and imports and maps give -ESTALE or -ENODEV.
  */
 ACCEL_API int accel_buffer_import(accel_device *device, int fd, accel_buffer **buffer);
 
@@ -456,7 +459,10 @@ typedef struct accel_stage accel_stage;
 ACCEL_API int accel_stage_create(accel_context *source, accel_context *destination,
 				 accel_stage **stage);
 ACCEL_API void accel_stage_destroy(accel_stage *stage);
-/* Blocks. -EIO: a card refused, usually a wrong address: the text says which side. */
+/*
+ * Blocks. -EIO: a card refused, usually a wrong address: the text says which side. A copy that fails or
+ * takes too long is taken from the cards before this returns.
+ */
 ACCEL_API int accel_stage_copy(accel_stage *stage, uint64_t destination, uint64_t source,
 			       uint64_t size, int64_t timeout);
 

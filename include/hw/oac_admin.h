@@ -56,7 +56,8 @@ struct oac_admin_map {
 
 #define OAC_MAP_READ		0x1u	/* the card may read */
 #define OAC_MAP_WRITE		0x2u	/* the card may write */
-#define OAC_MAP_LOCAL		0x4u	/* targets are offsets in local memory, else host bus addresses */
+#define OAC_MAP_LOCAL		0x4u	/* targets are offsets in local memory, else bus addresses:
+				 * host memory, or another card's BAR2 */
 #define OAC_MAP_FLAGS_MASK	0x7u
 
 /* Consecutive in device address space, starting at oac_admin_map.va. */

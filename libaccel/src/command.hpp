@@ -21,8 +21,8 @@ inline bool is_command(const accel_queue *queue, std::uint32_t tag) noexcept
 
 /* Under the submission side's lock. */
 template <typename Fill>
-[[gnu::always_inline]] inline int push_on_side(accel_queue *queue, std::uint8_t opcode,
-					       std::uint32_t tag, Fill fill) noexcept
+[[gnu::always_inline]] inline int push_on_side(accel_queue *queue, std::uint32_t tag,
+					       std::uint8_t opcode, Fill fill) noexcept
 {
 	ring &into = queue->ring;
 	const std::uint32_t at = into.tail();
@@ -43,7 +43,7 @@ inline int push_command(accel_queue *queue, std::uint8_t opcode, std::uint32_t t
 {
 	if (!is_command(queue, tag)) [[unlikely]]
 		return refuse_command(queue, tag);
-	return on_side<&accel_queue::submit_lock, push_on_side<Fill>>(queue, opcode, tag, fill);
+	return on_side<&accel_queue::submit_lock, push_on_side<Fill>>(queue, tag, opcode, fill);
 }
 
 } // namespace accel

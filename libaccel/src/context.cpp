@@ -3,6 +3,7 @@
 //
 // The API's context, and maps of buffers into it.
 #include "context.hpp"
+#include "queue.hpp"
 
 #include <algorithm>
 
@@ -67,6 +68,21 @@ std::uint64_t accel_context::map(accel_buffer &buffer, std::size_t offset, std::
 	if (size == 0)
 		size = whole - offset;
 
+	const std::uint64_t address = reserve(buffer, size, is_internal);
+	try {
+		device->backend->map(id, buffer.memory, offset, size, address, flags);
+	} catch (...) {
+		forget(address);
+		throw;
+	}
+	const std::lock_guard lock(mutex);
+	maps.at(address).is_changing = false;
+	return address;
+}
+
+/* The place of a map of which the card does not know yet. */
+std::uint64_t accel_context::reserve(accel_buffer &buffer, std::size_t size, bool is_internal)
+{
 	const std::lock_guard lock(mutex);
 	const auto address = space.take(size, size >= LARGE ? LARGE : OAC_PAGE_SIZE);
 	if (!address)
@@ -75,9 +91,7 @@ std::uint64_t accel_context::map(accel_buffer &buffer, std::size_t offset, std::
 				      ": no device address range of this size is free; unmap some");
 	try {
 		maps.emplace(*address, mapped{ &buffer, is_internal });
-		device->backend->map(id, buffer.memory, offset, size, *address, flags);
 	} catch (...) {
-		maps.erase(*address);
 		space.give(*address);
 		throw;
 	}
@@ -85,28 +99,47 @@ std::uint64_t accel_context::map(accel_buffer &buffer, std::size_t offset, std::
 	return *address;
 }
 
-void accel_context::unmap(std::uint64_t address, bool is_internal)
+void accel_context::forget(std::uint64_t address) noexcept
 {
 	const std::lock_guard lock(mutex);
 	const auto found = maps.find(address);
-	if (found == maps.end() || found->second.is_internal != is_internal)
+	if (found == maps.end())
+		return;
+	found->second.buffer->maps.fetch_sub(1);
+	maps.erase(found);
+	space.give(address);
+}
+
+/* The size of a map that is now changing: another thread finds it no more. */
+std::size_t accel_context::take_out(std::uint64_t address, bool is_internal)
+{
+	const std::lock_guard lock(mutex);
+	const auto found = maps.find(address);
+	if (found == maps.end() || found->second.is_internal != is_internal ||
+	    found->second.is_changing)
 		throw failure(ENOENT,
 			      "accel_buffer_unmap: no map starts at this address; pass what "
 			      "accel_buffer_map() gave");
-	const auto forget = [&] {
-		found->second.buffer->maps.fetch_sub(1);
-		maps.erase(found);
-		space.give(address);
-	};
+	found->second.is_changing = true;
+	return space.size_at(address);
+}
+
+void accel_context::unmap(std::uint64_t address, bool is_internal)
+{
+	const std::size_t size = take_out(address, is_internal);
 	try {
-		device->backend->unmap(id, address, space.size_at(address));
-	} catch (const failure &failed) {
+		device->backend->unmap(id, address, size);
+	} catch (const std::system_error &failed) {
 		/* A lost card reaches nothing any more: the buffer can go, and with it the device. */
-		if (failed.code().value() == ENODEV)
-			forget();
+		if (failed.code().value() == ENODEV) {
+			forget(address);
+		} else {
+			const std::lock_guard lock(mutex);
+			maps.at(address).is_changing = false;
+		}
 		throw;
 	}
-	forget();
+	forget(address);
 }
 
 void accel_context::count(accel_usage &usage)
@@ -126,6 +159,7 @@ void accel_context::add_queue(accel_queue *queue)
 	{
 		const std::lock_guard lock(mutex);
 		queues.push_back(queue);
+		queue->listeners.fetch_add(watchers, std::memory_order_relaxed);
 		queues_epoch++;
 	}
 	kick();
@@ -136,6 +170,22 @@ void accel_context::remove_queue(accel_queue *queue) noexcept
 	const std::lock_guard lock(mutex);
 	std::erase(queues, queue);
 	queues_epoch++;
+}
+
+void accel_context::add_watcher()
+{
+	const std::lock_guard lock(mutex);
+	watchers.fetch_add(1);
+	for (accel_queue *queue : queues)
+		queue->listeners.fetch_add(1);
+}
+
+void accel_context::remove_watcher() noexcept
+{
+	const std::lock_guard lock(mutex);
+	watchers.fetch_sub(1);
+	for (accel_queue *queue : queues)
+		queue->listeners.fetch_sub(1);
 }
 
 void accel_context::kick() const noexcept
@@ -158,7 +208,7 @@ internal_map::~internal_map()
 	try {
 		context_.unmap(address_, true);
 	} catch (const std::exception &) {
-		/* The card is lost: forget the map, so that nothing refers to the buffer. */
+		/* Forget the map, so that nothing refers to the buffer; its address stays taken. */
 		const std::lock_guard lock(context_.mutex);
 		const auto found = context_.maps.find(address_);
 		if (found == context_.maps.end())

@@ -4,8 +4,9 @@
 // A device address space: which addresses are taken by which buffer, and the queues and timelines
 // that live in it. The library picks addresses, the backend only maps them.
 //
-// Lock order: a timeline's mutex, a context's mutex, a queue's arm mutex. None is ever taken on the
-// data path, and never those of two contexts.
+// Lock order: a timeline's share mutex, its mutex, a context's mutex, a queue's arm mutex. None is
+// ever taken on the data path, and never those of two contexts. But for the first, none is held while
+// a card is waited for: waits for timelines take them, and have deadlines.
 #pragma once
 
 #include <cstdint>
@@ -57,6 +58,11 @@ struct accel_context {
 	void remove_queue(accel_queue *queue) noexcept;
 	/* Wakes those who wait for timelines of this context. */
 	void kick() const noexcept;
+	/* Waits for timelines begin and end: each queue's reaps tell of themselves meanwhile. */
+	void add_watcher();
+	void remove_watcher() noexcept;
+	/* A map that is gone, or never came to be. */
+	void forget(std::uint64_t address) noexcept;
 
 	accel_device *device;
 	std::uint32_t id;
@@ -68,11 +74,16 @@ struct accel_context {
 	struct mapped {
 		accel_buffer *buffer;
 		bool is_internal;
+		bool is_changing = true;	/* the card is being told */
 	};
 	std::map<std::uint64_t, mapped> maps;	/* by device address */
 	std::vector<accel_queue *> queues;
 	std::uint64_t queues_epoch = 0;		/* counts changes of queues */
 	unsigned timelines = 0;			/* made here, and shared with */
+
+private:
+	std::uint64_t reserve(accel_buffer &buffer, std::size_t size, bool is_internal);
+	std::size_t take_out(std::uint64_t address, bool is_internal);
 };
 
 namespace accel

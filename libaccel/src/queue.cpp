@@ -262,9 +262,17 @@ int lost_text(const char *text)
 			 "not with the card; look at dmesg, and destroy the queue");
 }
 
-/* Nothing to take, or nothing that can be believed. */
-[[gnu::noinline]] int nothing_to_reap(accel_queue *queue, std::uint32_t ready)
+[[gnu::noinline, gnu::cold]] int wrong_reap()
 {
+	return accel::error_literal(EINVAL, "accel_queue_reap: the queue or the place for "
+					    "completions is NULL, or max is below 1");
+}
+
+/* Nothing to take, nothing that can be believed, or no place for it. */
+[[gnu::noinline]] int nothing_to_reap(accel_queue *queue, std::uint32_t ready, int max)
+{
+	if (max < 1)
+		return wrong_reap();
 	const bool is_empty = ready == 0 && !queue->is_broken;
 	if (is_empty && ++queue->empty_reaps % REAPS_PER_LOOK == 0) {
 		const accel::no_cancel whole;
@@ -304,48 +312,47 @@ int lost_text(const char *text)
 	return 0;
 }
 
-/* count completions have been copied out, up to the count head. */
-[[gnu::always_inline]] inline int end_reap(accel_queue *queue, std::uint32_t head,
-					   std::uint32_t count) noexcept
+/* Completions up to the count end have been copied out; how many those are. */
+[[gnu::always_inline]] inline int end_reap(accel_queue *queue, std::uint32_t end) noexcept
 {
-	queue->ring.release(head);
+	const int count = static_cast<int>(end - queue->ring.own_head());
+	queue->ring.release(end);
 	/* Orders nothing more than this core's own loads: see timeline.cpp and queue_wait.cpp. */
-	if (queue->context->watchers.load(std::memory_order_relaxed) > 0 ||
-	    queue->is_asleep.load(std::memory_order_relaxed)) [[unlikely]]
-		return wake_others(queue, static_cast<int>(count));
-	return static_cast<int>(count);
+	if (queue->listeners.load(std::memory_order_relaxed) != 0) [[unlikely]]
+		return wake_others(queue, count);
+	return count;
 }
 
-/* The count before end, of which not all have succeeded. */
-[[gnu::noinline]] int reap_failed(accel_queue *queue, accel_completion *to, std::uint32_t end,
-				  std::uint32_t count) noexcept
+/* The last left ones, from the count at on, not all of which have succeeded. */
+[[gnu::noinline]] int reap_failed(accel_queue *queue, accel_completion *to, std::uint32_t at,
+				  int left) noexcept
 {
-	for (std::uint32_t at = end - count; at != end; at++) {
-		const oac_completion from = queue->ring.completion(at);
+	for (; left > 0; left--) {
+		const oac_completion from = queue->ring.completion(at++);
 		*to++ = { from.tag, accel::status_result(from.status), from.status, 0, from.info };
 	}
-	return end_reap(queue, end, count);
+	return end_reap(queue, at);
 }
 
 /* Under the reaping side's lock. */
 [[gnu::always_inline]] inline int reap_on_side(accel_queue *queue, accel_completion *to,
-					       std::uint32_t max) noexcept
+					       int max) noexcept
 {
 	accel::ring &ring = queue->ring;
 	std::uint32_t at = ring.own_head();
 	const std::uint32_t ready = ring.published() - at;
-	if (ready == 0 || !ring.is_credible(ready, at) || queue->is_broken) [[unlikely]]
-		return nothing_to_reap(queue, ready);
-	const std::uint32_t count = std::min(ready, max);
-	const std::uint32_t end = at + count;
-	accel_completion *next = to;
+	/* more than are credible may be below zero here, and are found out below */
+	int left = std::min(static_cast<int>(ready), max);
+	if (left <= 0 || !ring.is_credible(ready, at) || queue->is_broken) [[unlikely]]
+		return nothing_to_reap(queue, ready, max);
 	do {
 		const oac_completion &from = ring.completion(at);
 		if (from.status != OAC_ST_SUCCESS) [[unlikely]]
-			return reap_failed(queue, to, end, count);
-		*next++ = { from.tag, 0, 0, 0, from.info };
-	} while (++at != end);
-	return end_reap(queue, end, count);
+			return reap_failed(queue, to, at, left);
+		*to++ = { from.tag, 0, 0, 0, from.info };
+		at++;
+	} while (--left != 0);
+	return end_reap(queue, at);
 }
 
 } // namespace
@@ -359,11 +366,9 @@ int accel_queue_submit(accel_queue *queue)
 
 int accel_queue_reap(accel_queue *queue, struct accel_completion *completions, int max)
 {
-	if (!queue || !completions || max < 1) [[unlikely]]
-		return accel::error_literal(EINVAL, "accel_queue_reap: the queue or the place for "
-						    "completions is NULL, or max is below 1");
-	return accel::on_side<&accel_queue::reap_lock, reap_on_side>(
-		queue, completions, static_cast<std::uint32_t>(max));
+	if (!queue || !completions) [[unlikely]]
+		return wrong_reap();
+	return accel::on_side<&accel_queue::reap_lock, reap_on_side>(queue, completions, max);
 }
 
 unsigned accel_queue_outstanding(const accel_queue *queue)

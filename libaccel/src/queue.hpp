@@ -68,6 +68,7 @@ struct accel_queue final : accel::fork_member {
 	bool is_broken = false;			/* the card wrote nonsense into the rings */
 	std::uint32_t empty_reaps = 0;
 	const std::atomic<bool> &lost;		/* the backend's */
+	std::atomic<unsigned> listeners{ 0 };	/* to be told of each reap: see wake_others() */
 	accel_context *context;
 	accel::backend *card;
 

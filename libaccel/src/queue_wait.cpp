@@ -79,17 +79,22 @@ bool wait_for_aborts(accel_queue &queue, std::int64_t deadline)
 	if (!queue.ring.is_waiting())
 		return false;
 	const std::int64_t until = std::min(deadline, accel::now_ns() + ABORT_GRACE_NS);
-	pollfd fd{ queue.card->queue_event_fd(queue.port->queue), POLLIN, 0 };
+	pollfd fds[2] = { { queue.card->queue_event_fd(queue.port->queue), POLLIN, 0 },
+			  { queue.card->lost_fd(), POLLRDHUP, 0 } };
 	while (queue.ring.ready() == 0) {
 		if (queue.arm(queue.ring.head(), nullptr) < 0 || queue.ring.ready() > 0)
 			break;
 		if (accel::now_ns() >= until)
 			return false;
 		const accel::time_left left(until);
-		if (ppoll(&fd, 1, left.get(), nullptr) > 0) {
-			eventfd_t count;
-			eventfd_read(fd.fd, &count);
+		if (ppoll(fds, 2, left.get(), nullptr) <= 0)
+			continue;
+		if (fds[1].revents) {
+			queue.card->look();
+			break;
 		}
+		eventfd_t count;
+		eventfd_read(fds[0].fd, &count);
 	}
 	return true;
 }
@@ -136,6 +141,7 @@ public:
 		if (!is_mine_)
 			return;
 		queue_.is_asleep.store(false, std::memory_order_relaxed);
+		queue_.listeners.fetch_sub(1, std::memory_order_relaxed);
 		{
 			const std::lock_guard lock(queue_.turn_mutex);
 			queue_.has_turn = false;
@@ -156,6 +162,7 @@ public:
 		queue_.has_turn = is_mine_ = true;
 		/* Before the look at the ring that follows arming, which is a full fence. */
 		queue_.is_asleep.store(true, std::memory_order_relaxed);
+		queue_.listeners.fetch_add(1, std::memory_order_relaxed);
 		return true;
 	}
 

@@ -27,20 +27,24 @@
 namespace accel
 {
 
-/* The only accesses to doorbell pages: one store or load of that width each. */
+/*
+ * The only accesses to doorbell pages: one store or load of that width each. Atomic, too: ASLEEP is
+ * written and read by several threads of ours where it is memory.
+ */
 inline void mmio_store32(std::byte *at, std::uint32_t value) noexcept
 {
-	*reinterpret_cast<volatile std::uint32_t *>(at) = value;
+	__atomic_store_n(reinterpret_cast<volatile std::uint32_t *>(at), value, __ATOMIC_RELAXED);
 }
 
 inline void mmio_store64(std::byte *at, std::uint64_t value) noexcept
 {
-	*reinterpret_cast<volatile std::uint64_t *>(at) = value;
+	__atomic_store_n(reinterpret_cast<volatile std::uint64_t *>(at), value, __ATOMIC_RELAXED);
 }
 
 inline std::uint32_t mmio_load32(const std::byte *at) noexcept
 {
-	return *reinterpret_cast<const volatile std::uint32_t *>(at);
+	return __atomic_load_n(reinterpret_cast<const volatile std::uint32_t *>(at),
+			       __ATOMIC_RELAXED);
 }
 
 /* Where things are in a queue's memory, one buffer: SQ | operators | CQ | published tail. */
@@ -79,17 +83,18 @@ public:
 		  card_tail_(reinterpret_cast<oac_cq_tail *>(memory + ring_layout(depth).tail())),
 		  ops_(reinterpret_cast<oac_op *>(memory + ring_layout(depth).ops())),
 		  doorbell_(doorbell), ops_va_(va + ring_layout(depth).ops()), mask_(depth - 1),
-		  is_shared_(is_shared), tail_(start), rung_(start), head_seen_(start), head_(start)
+		  is_shared_(is_shared), tail_(start), rung_(start), full_at_(start + depth),
+		  head_(start)
 	{
 	}
 
 	/* Looks at the other side's line only when the ring is full as of the last look. */
 	bool is_full(std::uint32_t at) noexcept
 	{
-		if (at - head_seen_ <= mask_) [[likely]]
+		if (at != full_at_) [[likely]]
 			return false;
-		head_seen_ = head();
-		return at - head_seen_ > mask_;
+		full_at_ = head() + mask_ + 1;
+		return at == full_at_;
 	}
 	/* The entry at the tail, zeroed, to be filled in place; not when full. Then push() it. */
 	oac_cmd &entry(std::uint32_t at) noexcept
@@ -191,7 +196,7 @@ public:
 	{
 		static oac_cq_tail nothing{};
 		card_tail_ = &nothing;
-		head_seen_ = 0;
+		full_at_ = mask_ + 1;
 		head_.store(0, std::memory_order_relaxed);
 		rung_.store(0, std::memory_order_relaxed);
 		tail_.store(mask_ + 1, std::memory_order_relaxed);
@@ -220,7 +225,7 @@ private:
 	bool is_shared_;
 	alignas(LINE) std::atomic<std::uint32_t> tail_;	/* the submission side writes */
 	std::atomic<std::uint32_t> rung_;
-	std::uint32_t head_seen_;
+	std::uint32_t full_at_;	/* the tail with which the ring was full when last looked at */
 	alignas(LINE) std::atomic<std::uint32_t> head_;	/* the reaping side writes */
 };
 

@@ -15,7 +15,6 @@
 #include <array>
 #include <cstdio>
 #include <memory>
-#include <mutex>
 #include <string_view>
 
 #include <poll.h>
@@ -23,6 +22,7 @@
 
 #include "clock.hpp"
 #include "context.hpp"
+#include "deadline_mutex.hpp"
 #include "queue.hpp"
 
 using accel::failure;
@@ -131,7 +131,7 @@ struct accel_stage {
 	void sleep(std::int64_t deadline);
 	void close() noexcept;
 
-	std::mutex mutex;		/* one copy at a time; guards all below */
+	accel::deadline_mutex mutex;	/* one copy at a time; guards all below */
 	accel_buffer pieces;
 	std::unique_ptr<accel_buffer> imported;	/* the other card's view of them, if it is one */
 	timeline_handle filled, emptied;
@@ -258,7 +258,7 @@ void accel_stage::close() noexcept
 void accel_stage::copy(std::uint64_t to, std::uint64_t from, std::uint64_t size,
 		       std::int64_t deadline)
 {
-	const std::lock_guard lock(mutex);
+	const accel::deadline_lock lock(mutex, deadline, "accel_stage_copy");
 	try {
 		if (!source.queue || !destination.queue) {
 			close();

@@ -17,6 +17,8 @@
 // own context, so one kick there reaches all.
 #include "timeline.hpp"
 
+#include <algorithm>
+
 #include <sys/epoll.h>
 
 #include "clock.hpp"
@@ -30,6 +32,8 @@ namespace
 {
 
 constexpr std::int64_t SPIN_NS = 5'000;
+/* How often to look after a card whose end wakes nobody. */
+constexpr std::int64_t LOOK_NS = 100 * accel::NS_PER_MS;
 
 class watcher
 {
@@ -48,6 +52,7 @@ private:
 	struct watched {
 		accel_context *context;
 		std::uint64_t epoch;	/* of the queues that are watched */
+		bool is_blind = false;	/* nothing that is watched tells of the card's end */
 	};
 	void add(accel_context &context);
 	void add_shares();
@@ -72,13 +77,13 @@ watcher::watcher(accel_timeline &timeline)
 watcher::~watcher()
 {
 	for (const watched &one : contexts_)
-		one.context->watchers.fetch_sub(1);
+		one.context->remove_watcher();
 }
 
 void watcher::add(accel_context &context)
 {
 	contexts_.push_back({ &context, UINT64_MAX });
-	context.watchers.fetch_add(1);
+	context.add_watcher();
 }
 
 /* Contexts that came since the last look. */
@@ -95,8 +100,11 @@ void watcher::watch_queues(watched &one)
 {
 	const accel_context &context = *one.context;
 	watch(context.kick_fd.get(), EPOLLIN | EPOLLET);
-	if (const int lost_fd = context.device->backend->lost_fd(); lost_fd >= 0)
+	const int lost_fd = context.device->backend->lost_fd();
+	if (lost_fd >= 0)
 		watch(lost_fd, EPOLLRDHUP | EPOLLET);
+	/* A queue's descriptor fires when the card is lost. */
+	one.is_blind = lost_fd < 0 && context.queues.empty();
 	for (accel_queue *queue : context.queues)
 		watch(queue->card->queue_event_fd(queue->port->queue), EPOLLIN | EPOLLET);
 	one.epoch = context.queues_epoch;
@@ -136,6 +144,8 @@ void watcher::look_at_cards() const
 
 void watcher::sleep(std::int64_t deadline)
 {
+	if (std::ranges::any_of(contexts_, &watched::is_blind))
+		deadline = std::min(deadline, accel::now_ns() + LOOK_NS);
 	epoll_event event;
 	epoll_wait(epoll_.get(), &event, 1, accel::time_left(deadline).milliseconds());
 }
@@ -184,7 +194,8 @@ accel_timeline::~accel_timeline()
 
 void accel_timeline::share(accel_context &with)
 {
-	const std::lock_guard lock(mutex);
+	const accel::deadline_lock lock(share_mutex, accel::deadline_after(ACCEL_TIMEOUT_DEFAULT),
+					"timeline");
 	if (address_in(&with) != 0)
 		return;
 	std::unique_ptr<accel_buffer> imported;

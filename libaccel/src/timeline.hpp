@@ -14,6 +14,7 @@
 #include <hw/oac_types.h>
 
 #include "context.hpp"
+#include "deadline_mutex.hpp"
 #include "unique_fd.hpp"
 
 namespace accel
@@ -91,7 +92,8 @@ struct accel_timeline {
 	accel::timeline_count count;
 	accel::internal_buffer memory;
 	std::atomic<accel::timeline_share *> shares{ nullptr };	/* newest first, only grows */
-	std::mutex mutex;		/* guards below, and who adds to shares */
+	accel::deadline_mutex share_mutex;	/* held by who adds to shares, and waits for cards */
+	std::mutex mutex;			/* guards below */
 	std::vector<accel::followed_fence> fences;
 
 private:

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <stdexcept>
 #include <vector>
 
@@ -189,6 +191,34 @@ bool mapping::is_valid() const
 	return base_ != MAP_FAILED;
 }
 
+bell::bell(const node &on, const drm_oac_queue_create &made) : on_(on), queue_(made.queue)
+{
+	if (!(made.flags & DRM_OAC_QUEUE_KERNEL_SUBMIT))
+		page_.emplace(on, made.doorbell_offset, page);
+}
+
+int bell::ring(std::uint32_t tail) const
+{
+	drm_oac_queue_submit arg = { queue_, DRM_OAC_SUBMIT_TAIL, tail, 0 };
+
+	if (!page_)
+		return on_.call(DRM_IOCTL_OAC_QUEUE_SUBMIT, &arg);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	*page_->at<std::uint32_t>(OAC_DB_SQ_TAIL) = tail;
+	return 0;
+}
+
+int bell::arm(std::uint32_t seen)
+{
+	drm_oac_queue_submit arg = { queue_, DRM_OAC_SUBMIT_ARM, 0, seen };
+
+	if (!page_)
+		return on_.call(DRM_IOCTL_OAC_QUEUE_SUBMIT, &arg);
+	*page_->at<std::uint64_t>(OAC_DB_ARM) = std::uint64_t{ ++arms_ } << OAC_DB_ARM_SEQ_SHIFT |
+						seen;
+	return 0;
+}
+
 void device_test::SetUp()
 {
 	const auto path = find_node();
@@ -231,6 +261,11 @@ void queue_test::SetUp()
 	ASSERT_EQ(dev()(map), 0);
 }
 
+bool queue_test::has_user_submission() const
+{
+	return dev().info().driver_features & DRM_OAC_FEATURE_USER_SUBMIT;
+}
+
 drm_oac_queue_create queue_test::good_queue() const
 {
 	drm_oac_queue_create create = {};
@@ -241,6 +276,7 @@ drm_oac_queue_create queue_test::good_queue() const
 	create.cq_va = cq_va;
 	create.tail_va = tail_va;
 	create.priority = OAC_PRIORITY_NORMAL;
+	create.flags = has_user_submission() ? 0 : DRM_OAC_QUEUE_KERNEL_SUBMIT;
 	return create;
 }
 
@@ -251,11 +287,11 @@ drm_oac_queue_create queue_test::make_queue() const
 	std::memset(const_cast<char *>(rings_->at<char>()), 0, ring_size);
 	EXPECT_EQ(dev()(create), 0);
 	EXPECT_NE(create.queue, 0u);
-	EXPECT_NE(create.doorbell_offset, 0u);
+	EXPECT_EQ(create.doorbell_offset == 0, create.flags == DRM_OAC_QUEUE_KERNEL_SUBMIT);
 	return create;
 }
 
-void queue_test::submit(const mapping &doorbell, std::uint32_t count, std::uint8_t opcode) const
+int queue_test::submit(const bell &bell, std::uint32_t count, std::uint8_t opcode) const
 {
 	const std::size_t slot = count & ((1u << depth_log2) - 1);
 	oac_cmd cmd = {};
@@ -263,8 +299,15 @@ void queue_test::submit(const mapping &doorbell, std::uint32_t count, std::uint8
 	cmd.opcode = opcode;
 	cmd.tag = count;
 	std::memcpy(const_cast<char *>(rings_->at<char>(slot * sizeof(cmd))), &cmd, sizeof(cmd));
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	*doorbell.at<std::uint32_t>(OAC_DB_SQ_TAIL) = count + 1;
+	return bell.ring(count + 1);
+}
+
+std::vector<char> firmware_image()
+{
+	const char *path = std::getenv("OAC_TEST_FIRMWARE");
+	std::ifstream file(path ? path : "/lib/firmware/oac/oac1.fw", std::ios::binary);
+
+	return { std::istreambuf_iterator<char>(file), {} };
 }
 
 unsigned slowness()

@@ -35,6 +35,9 @@ std::vector<std::string> find_nodes();
 /* The first of them. */
 std::optional<std::string> find_node();
 
+/* What OAC_TEST_FIRMWARE names, else the usual file: an image that the card takes. May be empty. */
+std::vector<char> firmware_image();
+
 /* A file descriptor, closed at the end of scope. */
 class node
 {
@@ -92,6 +95,30 @@ private:
 	std::size_t size_;
 };
 
+/*
+ * How the card hears of a queue's commands: by the queue's own page, or by the driver where processes
+ * get no pages.
+ */
+class bell
+{
+public:
+	bell(const node &on, const drm_oac_queue_create &made);
+
+	bool is_valid() const { return !page_ || page_->is_valid(); }
+	/* NULL without a page. */
+	const mapping *mapped() const { return page_ ? &*page_ : nullptr; }
+	/* 0 or the errno; a page takes everything. */
+	int ring(std::uint32_t tail) const;
+	/* One interrupt once completions != seen. */
+	int arm(std::uint32_t seen);
+
+private:
+	const node &on_;
+	std::uint32_t queue_;
+	std::uint32_t arms_ = 0;
+	std::optional<mapping> page_;
+};
+
 /* Skips without a card. */
 class device_test : public testing::Test
 {
@@ -121,10 +148,12 @@ protected:
 	static constexpr std::uint64_t ring_size = 4 * page;
 
 	void SetUp() override;
+	bool has_user_submission() const;
+	/* A user queue where there are any, else one for the driver's doorbell. */
 	drm_oac_queue_create good_queue() const;
 	drm_oac_queue_create make_queue() const;
-	/* Writes one command into the ring and rings. */
-	void submit(const mapping &doorbell, std::uint32_t count, std::uint8_t opcode) const;
+	/* Writes one command into the ring and rings: 0 or the errno. */
+	int submit(const bell &bell, std::uint32_t count, std::uint8_t opcode) const;
 	/* Farther away on a slow kernel: see slowness(). */
 	std::uint64_t deadline_ms(unsigned from_now) const;
 

@@ -133,6 +133,16 @@ int fenced_test::point_wait(std::uint32_t syncobj, std::uint64_t point, unsigned
 	return dev().call(DRM_IOCTL_SYNCOBJ_TIMELINE_WAIT, &arg);
 }
 
+int fenced_test::point_signal(std::uint32_t syncobj, std::uint64_t point) const
+{
+	drm_syncobj_timeline_array arg = {};
+
+	arg.handles = reinterpret_cast<std::uintptr_t>(&syncobj);
+	arg.points = reinterpret_cast<std::uintptr_t>(&point);
+	arg.count_handles = 1;
+	return dev().call(DRM_IOCTL_SYNCOBJ_TIMELINE_SIGNAL, &arg);
+}
+
 std::uint64_t fenced_test::timeline(std::uint32_t syncobj) const
 {
 	drm_syncobj_timeline_array arg = {};

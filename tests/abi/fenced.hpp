@@ -36,6 +36,8 @@ protected:
 	int syncobj_wait(std::uint32_t syncobj, unsigned ms = 20000) const;
 	int point_wait(std::uint32_t syncobj, std::uint64_t point, unsigned ms = 20000) const;
 	std::uint64_t timeline(std::uint32_t syncobj) const;
+	/* By the program itself, through DRM. */
+	int point_signal(std::uint32_t syncobj, std::uint64_t point) const;
 	/* A descriptor of the syncobj's fence. */
 	int sync_file(std::uint32_t syncobj) const;
 	/* 1 signalled, 0 pending, -errno the error it signalled with. */

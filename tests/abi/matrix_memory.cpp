@@ -376,7 +376,11 @@ TEST_F(matrix, firmware_load)
 		     { kind::most, u32_max, EINVAL } } },
 		 { "fail", role::out },
 		 { "holder", role::out },
-		 { "pad", role::pad } } });
+		 { "timeout_ms",
+		   role::free,
+		   { { kind::zero, 0, EBUSY },
+		     { kind::one, 1, EBUSY },
+		     { kind::most, u32_max, EBUSY } } } } });
 }
 
 } // namespace oac::abi

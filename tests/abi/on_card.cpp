@@ -30,14 +30,13 @@ int card_test::unmap(std::uint64_t where, std::uint64_t size) const
 std::uint32_t card_test::run(const oac_cmd &cmd) const
 {
 	const auto made = make_queue();
-	const mapping doorbell(dev(), made.doorbell_offset, page);
+	const bell bell(dev(), made);
 	drm_oac_queue_wait wait = {};
 	drm_oac_queue_destroy destroy = { made.queue, 0 };
 
-	EXPECT_TRUE(doorbell.is_valid());
+	EXPECT_TRUE(bell.is_valid());
 	std::memcpy(const_cast<char *>(rings_->at<char>()), &cmd, sizeof(cmd));
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	*doorbell.at<std::uint32_t>(OAC_DB_SQ_TAIL) = 1;
+	EXPECT_EQ(bell.ring(1), 0);
 	wait.queue = made.queue;
 	wait.deadline_ns = deadline_ms(60000);
 	EXPECT_EQ(dev()(wait), 0);

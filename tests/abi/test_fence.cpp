@@ -58,17 +58,17 @@ TEST_F(fence, signals_after_the_completion_and_not_before)
 
 TEST_F(fence, works_on_a_user_queue)
 {
-	if (!(dev().info().driver_features & DRM_OAC_FEATURE_USER_SUBMIT))
+	if (!has_user_submission())
 		GTEST_SKIP() << "doorbells cannot be mapped";
 	const auto made = make_queue();
-	const mapping bell(dev(), made.doorbell_offset, page);
+	const bell bell(dev(), made);
 	const std::uint32_t obj = syncobj();
 
 	ASSERT_TRUE(bell.is_valid());
 	/* Before the command is there. */
 	ASSERT_EQ(fenced_test::fence(made.queue, 1, obj), 0);
 	EXPECT_EQ(syncobj_wait(obj, 50), ETIME);
-	queue_test::submit(bell, 0, OAC_CMD_NOP);
+	ASSERT_EQ(submit(bell, 0, OAC_CMD_NOP), 0);
 	EXPECT_EQ(syncobj_wait(obj), 0);
 }
 

@@ -299,11 +299,11 @@ TEST_F(usage, work_is_counted_and_stays_when_the_queue_is_gone)
 TEST_F(usage, live_queue_is_counted_while_it_runs)
 {
 	const auto made = make_queue();
-	const mapping doorbell(dev(), made.doorbell_offset, page);
+	const bell bell(dev(), made);
 	drm_oac_queue_wait wait = {};
 
-	ASSERT_TRUE(doorbell.is_valid());
-	submit(doorbell, 0, OAC_CMD_NOP);
+	ASSERT_TRUE(bell.is_valid());
+	ASSERT_EQ(submit(bell, 0, OAC_CMD_NOP), 0);
 	wait.queue = made.queue;
 	wait.deadline_ns = deadline_ms(60000);
 	ASSERT_EQ(dev()(wait), 0);

@@ -5,9 +5,6 @@
 #include "objects.hpp"
 #include "on_card.hpp"
 
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <vector>
 
 #include <sys/mman.h>
@@ -173,9 +170,7 @@ TEST_F(local, mapping_is_shared_and_not_larger)
 /* Another image means empty memory: who still has a buffer of before sees none of it. */
 TEST_F(local, buffers_are_stale_after_a_firmware_load)
 {
-	const char *path = std::getenv("OAC_TEST_FIRMWARE");
-	std::ifstream file(path ? path : "/lib/firmware/oac/oac1.fw", std::ios::binary);
-	std::vector<char> image{ std::istreambuf_iterator<char>(file), {} };
+	std::vector<char> image = firmware_image();
 	drm_oac_context_destroy destroy = { context_, 0 };
 	drm_oac_firmware_load load = {};
 	std::uint64_t offset = 0, next_offset = 0;

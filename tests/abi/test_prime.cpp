@@ -3,12 +3,10 @@
 //
 // Buffers as dma-bufs: out to whoever maps them, in from udmabuf, vgem and the other card.
 #include "objects.hpp"
-#include "on_card.hpp"
+#include "prime.hpp"
 
 #include <algorithm>
 #include <csignal>
-#include <cstring>
-#include <filesystem>
 
 #include <fcntl.h>
 #include <linux/dma-buf.h>
@@ -21,61 +19,6 @@ using namespace oac::abi;
 
 namespace
 {
-
-/* A mapping of a dma-buf itself. */
-class view
-{
-public:
-	view(int fd, std::size_t size) : size_(size)
-	{
-		base_ = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	}
-	~view()
-	{
-		if (is_valid())
-			munmap(base_, size_);
-	}
-	view(const view &) = delete;
-	view &operator=(const view &) = delete;
-	bool is_valid() const { return base_ != MAP_FAILED; }
-	volatile std::uint64_t &word(std::size_t offset) const
-	{
-		return *reinterpret_cast<volatile std::uint64_t *>(static_cast<char *>(base_) +
-								   offset);
-	}
-
-private:
-	void *base_;
-	std::size_t size_;
-};
-
-bool is_driver(int fd, const char *driver)
-{
-	char name[16] = {};
-	drm_version version = {};
-
-	version.name = name;
-	version.name_len = sizeof(name) - 1;
-	return ioctl(fd, DRM_IOCTL_VERSION, &version) == 0 && std::strcmp(name, driver) == 0;
-}
-
-/* An open node of another driver, or -1. */
-int open_driver(const char *driver)
-{
-	std::error_code error;
-
-	for (const auto &entry : std::filesystem::directory_iterator("/dev/dri", error)) {
-		if (!entry.is_character_file())
-			continue;
-		const int fd = ::open(entry.path().c_str(), O_RDWR | O_CLOEXEC);
-
-		if (fd >= 0 && is_driver(fd, driver))
-			return fd;
-		if (fd >= 0)
-			close(fd);
-	}
-	return -1;
-}
 
 /* Anonymous memory as a dma-buf, or -1 where udmabuf is missing. */
 int make_udmabuf(std::size_t size, int *memory)
@@ -99,32 +42,10 @@ int make_udmabuf(std::size_t size, int *memory)
 
 } // namespace
 
-class prime : public card_test
+class prime : public prime_test
 {
 protected:
-	static constexpr std::uint64_t at = 1 << 30;
 	static constexpr std::size_t size = 64 * page;
-	static constexpr std::uint32_t success = OAC_ST_SUCCESS;
-
-	int export_fd(const node &on, std::uint32_t handle, int err = 0) const
-	{
-		drm_prime_handle arg = {};
-
-		arg.handle = handle;
-		arg.flags = DRM_CLOEXEC | DRM_RDWR;
-		arg.fd = -1;
-		EXPECT_EQ(on.call(DRM_IOCTL_PRIME_HANDLE_TO_FD, &arg), err);
-		return arg.fd;
-	}
-
-	std::uint32_t import_fd(const node &on, int fd, int err = 0) const
-	{
-		drm_prime_handle arg = {};
-
-		arg.fd = fd;
-		EXPECT_EQ(on.call(DRM_IOCTL_PRIME_FD_TO_HANDLE, &arg), err);
-		return arg.handle;
-	}
 
 	/* The card fills the import and adds to what somebody else wrote there: one memory. */
 	void check_is_one_memory(std::uint32_t handle, const view &seen) const
@@ -139,22 +60,6 @@ protected:
 		for (std::size_t i = 0; i < size / 2; i += 8)
 			ASSERT_EQ(seen.word(size / 2 + i), i + 3);
 		ASSERT_EQ(unmap(at, size), 0);
-	}
-
-	/* Another card, or -1. */
-	int open_second() const
-	{
-		const auto nodes = find_nodes();
-
-		return nodes.size() < 2 ? -1 : ::open(nodes.back().c_str(), O_RDWR | O_CLOEXEC);
-	}
-
-	void close_handle(const node &on, std::uint32_t handle) const
-	{
-		drm_gem_close arg = {};
-
-		arg.handle = handle;
-		EXPECT_EQ(on(arg), 0);
 	}
 };
 

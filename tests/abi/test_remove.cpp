@@ -4,13 +4,12 @@
 // The driver is taken off the card while programs use it. Runs only where OAC_TEST_UNBIND is set:
 // everybody's work on the card ends.
 #include "fenced.hpp"
+#include "objects.hpp"
 
 #include "../support/asleep.hpp"
 
 #include <atomic>
-#include <chrono>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <thread>
 #include <vector>
@@ -19,8 +18,6 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <linux/sync_file.h>
@@ -37,27 +34,22 @@ protected:
 		fenced_test::SetUp();
 		if (IsSkipped() || HasFatalFailure())
 			return;
-		struct stat node = {};
-		ASSERT_EQ(fstat(dev().fd(), &node), 0);
-		const std::string number = std::to_string(major(node.st_rdev)) + ':' +
-					   std::to_string(minor(node.st_rdev));
-		address_ =
-			std::filesystem::canonical("/sys/dev/char/" + number + "/device").filename();
+		nodes_ = find_nodes().size();
 	}
 
 	void TearDown() override
 	{
 		if (!is_unbound_)
 			return;
+		/* Returns when the driver has the card, and devtmpfs its node. */
 		write_driver("bind");
-		const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-		while (!find_node() && std::chrono::steady_clock::now() < end)
-			usleep(10000);
-		EXPECT_TRUE(find_node());
+		EXPECT_EQ(find_nodes().size(), nodes_);
 	}
 
-	void unbind()
+	void unbind() { unbind(path()); }
+	void unbind(const std::string &node)
 	{
+		address_ = pci_address(node);
 		is_unbound_ = true;
 		write_driver("unbind");
 	}
@@ -71,6 +63,7 @@ private:
 		EXPECT_TRUE(file.good()) << what;
 	}
 
+	std::size_t nodes_ = 0;
 	std::string address_;
 	bool is_unbound_ = false;
 };
@@ -82,7 +75,7 @@ TEST_F(remove_driver, ends_calls_and_keeps_memory)
 	const std::uint32_t handle = dev().buffer(4 * page, &offset);
 	const mapping memory(dev(), offset, 4 * page);
 	const auto made = make_queue();
-	const mapping bell(dev(), made.doorbell_offset, page);
+	const bell bell(dev(), made);
 	drm_oac_queue_eventfd arm = { made.queue, event.fd() };
 	drm_oac_map map = {};
 
@@ -95,7 +88,7 @@ TEST_F(remove_driver, ends_calls_and_keeps_memory)
 	map.flags = DRM_OAC_MAP_READ;
 	ASSERT_EQ(dev()(map), 0);
 	*memory.at<std::uint32_t>(page) = 42;
-	submit(bell, 0, OAC_CMD_NOP);
+	ASSERT_EQ(submit(bell, 0, OAC_CMD_NOP), 0);
 
 	std::atomic<pid_t> waiting{ 0 };
 	std::thread waiter([&] {
@@ -125,8 +118,10 @@ TEST_F(remove_driver, ends_calls_and_keeps_memory)
 	EXPECT_EQ(*memory.at<std::uint32_t>(page), 42u);
 	*memory.at<std::uint32_t>(3 * page) = 43;
 	EXPECT_EQ(*memory.at<std::uint32_t>(3 * page), 43u);
-	*bell.at<std::uint32_t>(OAC_DB_SQ_TAIL) = 99;
-	EXPECT_EQ(*bell.at<std::uint32_t>(OAC_DB_SQ_TAIL), 99u);
+	EXPECT_EQ(bell.ring(99), bell.mapped() ? 0 : ENODEV);
+	if (bell.mapped()) {
+		EXPECT_EQ(*bell.mapped()->at<std::uint32_t>(OAC_DB_SQ_TAIL), 99u);
+	}
 }
 
 /* Every kind of memory is mapped to the card, by the process, or both. */
@@ -236,12 +231,43 @@ TEST_F(remove_driver, ends_fences_and_their_stores)
 	EXPECT_EQ(fence(made.queue, 1, obj), ENODEV);
 }
 
+/* A card that goes takes its memory back from the others. */
+TEST_F(remove_driver, peers_lose_its_memory)
+{
+	constexpr std::uint64_t at = 1 << 30, size = 16 * page;
+	const auto nodes = find_nodes();
+	drm_oac_bo_create bo = {};
+	drm_prime_handle prime = {};
+
+	if (!has_local() || !(dev().info().driver_features & DRM_OAC_FEATURE_PEER))
+		GTEST_SKIP() << "no path between cards: DRM_OAC_FEATURE_PEER is missing";
+	const node second(::open(nodes.back().c_str(), O_RDWR | O_CLOEXEC));
+	bo.size = size;
+	bo.flags = DRM_OAC_BO_LOCAL;
+	ASSERT_EQ(second(bo), 0);
+	prime.handle = bo.handle;
+	prime.flags = DRM_RDWR;
+	ASSERT_EQ(second.call(DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime), 0);
+	const node held(prime.fd);
+	ASSERT_EQ(dev().call(DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime), 0);
+	ASSERT_EQ(map(prime.handle, at, size), 0);
+	ASSERT_EQ(fill(at, size, 1), static_cast<std::uint32_t>(OAC_ST_SUCCESS));
+	unbind(nodes.back());
+	EXPECT_EQ(fill(at, size, 2), static_cast<std::uint32_t>(OAC_ST_ACCESS_FAULT));
+	EXPECT_EQ(map(prime.handle, 2 * at, page), ESTALE);
+	const node other = open();
+	drm_prime_handle late = {};
+	late.fd = held.fd();
+	EXPECT_EQ(other.call(DRM_IOCTL_PRIME_FD_TO_HANDLE, &late), ENODEV);
+	EXPECT_EQ(unmap(at, size), 0);
+}
+
 TEST_F(remove_driver, under_load)
 {
 	std::vector<std::thread> threads;
 	std::atomic<unsigned> rounds = 0;
 	const auto made = make_queue();
-	const mapping bell(dev(), made.doorbell_offset, page);
+	const bell bell(dev(), made);
 
 	/* Two that make and break, one that submits and waits. */
 	for (unsigned i = 0; i < 2; i++) {
@@ -265,6 +291,7 @@ TEST_F(remove_driver, under_load)
 				own(close);
 				own(destroy);
 				rounds++;
+				rounds.notify_one();
 			}
 		});
 	}
@@ -272,19 +299,20 @@ TEST_F(remove_driver, under_load)
 		for (std::uint32_t count = 0;; count++) {
 			drm_oac_queue_wait wait = {};
 
-			submit(bell, count, OAC_CMD_NOP);
 			wait.queue = made.queue;
 			wait.seen = count;
 			wait.deadline_ns = deadline_ms(60000);
-			const int err = dev()(wait);
+			int err = submit(bell, count, OAC_CMD_NOP);
+			if (!err)
+				err = dev()(wait);
 			if (err) {
 				EXPECT_EQ(err, ENODEV);
 				return;
 			}
 		}
 	});
-	while (rounds < 20)
-		usleep(1000);
+	for (unsigned now = rounds; now < 20; now = rounds)
+		rounds.wait(now);
 	unbind();
 	for (auto &one : threads)
 		one.join();

@@ -188,16 +188,15 @@ TEST_F(reset_card, doorbells_become_plain_memory)
 	if (!(dev().info().driver_features & DRM_OAC_FEATURE_USER_SUBMIT))
 		GTEST_SKIP() << "no doorbells to map";
 	const auto made = make_queue();
-	const mapping bell(dev(), made.doorbell_offset, page);
+	const bell bell(dev(), made);
 
-	ASSERT_TRUE(bell.is_valid());
+	ASSERT_TRUE(bell.mapped() && bell.is_valid());
 	submit(bell, 0, OAC_CMD_NOP);
 	wait_for(made.queue, 1);
 	ASSERT_EQ(reset(soft), 0);
-	*bell.at<std::uint32_t>(OAC_DB_SQ_TAIL) = 99;
-	EXPECT_EQ(*bell.at<std::uint32_t>(OAC_DB_SQ_TAIL), 99u);
+	EXPECT_EQ(bell.ring(99), 0);
+	EXPECT_EQ(*bell.mapped()->at<std::uint32_t>(OAC_DB_SQ_TAIL), 99u);
 	/* The number is another queue's now; the old page does not reach it. */
-	const node other = open();
 	EXPECT_FALSE(mapping(dev(), made.doorbell_offset, page).is_valid());
 	expect_card_works();
 }

@@ -26,7 +26,7 @@ protected:
 		if (IsSkipped() || HasFatalFailure())
 			return;
 		made_ = make_queue();
-		bell_.emplace(dev(), made_.doorbell_offset, page);
+		bell_.emplace(dev(), made_);
 		ASSERT_TRUE(bell_->is_valid());
 	}
 
@@ -41,7 +41,7 @@ protected:
 	}
 
 	drm_oac_queue_create made_ = {};
-	std::optional<mapping> bell_;
+	std::optional<bell> bell_;
 };
 
 TEST_F(wait, refuses_queues_that_are_not_there)
@@ -77,7 +77,7 @@ TEST_F(wait, ends_with_the_completion)
 	for (std::uint32_t i = 0; i < 40; i++) {
 		auto arg = good(i, deadline_ms(20000));
 
-		submit(*bell_, i, OAC_CMD_NOP);
+		EXPECT_EQ(submit(*bell_, i, OAC_CMD_NOP), 0);
 		ASSERT_EQ(dev()(arg), 0) << i;
 		ASSERT_EQ(arg.completed, i + 1);
 	}
@@ -88,7 +88,7 @@ TEST_F(wait, asleep_is_woken_by_the_completion)
 	auto arg = good(0, deadline_ms(20000));
 	std::thread later([&, waiter = gettid()] {
 		EXPECT_TRUE(support::wait_until_asleep(waiter));
-		submit(*bell_, 0, OAC_CMD_NOP);
+		EXPECT_EQ(submit(*bell_, 0, OAC_CMD_NOP), 0);
 	});
 
 	EXPECT_EQ(dev()(arg), 0);
@@ -102,7 +102,7 @@ TEST_F(wait, tells_the_failure)
 	auto arg = good(u32_max, deadline_ms(20000));
 
 	arg.seen = 0;
-	submit(*bell_, 0, 0xee);
+	EXPECT_EQ(submit(*bell_, 0, 0xee), 0);
 	EXPECT_EQ(dev()(arg), 0);
 	EXPECT_EQ(arg.completed, 1u);
 	arg = good(arg.completed, deadline_ms(20000));
@@ -179,14 +179,14 @@ TEST_F(wait, eventfd_is_signalled_by_an_armed_interrupt)
 
 	ASSERT_EQ(dev()(arg), 0);
 	ASSERT_EQ(dev()(arg), 0);
-	submit(*bell_, 0, OAC_CMD_NOP);
-	/* Nothing seen yet, and sequence 1. */
-	*bell_->at<std::uint64_t>(OAC_DB_ARM) = 1ull << OAC_DB_ARM_SEQ_SHIFT;
+	EXPECT_EQ(submit(*bell_, 0, OAC_CMD_NOP), 0);
+	/* Nothing seen yet. */
+	ASSERT_EQ(bell_->arm(0), 0);
 	ASSERT_EQ(poll(&poll_for, 1, 20000), 1);
 	EXPECT_EQ(read(event.fd(), &count, sizeof(count)), static_cast<ssize_t>(sizeof(count)));
 	EXPECT_GE(count, 1u);
 	arg.fd = -1;
 	ASSERT_EQ(dev()(arg), 0);
-	*bell_->at<std::uint64_t>(OAC_DB_ARM) = 2ull << OAC_DB_ARM_SEQ_SHIFT;
+	ASSERT_EQ(bell_->arm(0), 0);
 	EXPECT_EQ(poll(&poll_for, 1, 200), 0);
 }

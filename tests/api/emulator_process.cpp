@@ -9,8 +9,8 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include <fcntl.h>
 #include <poll.h>
-#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,22 +31,19 @@ fs::path program()
 	return build.parent_path().parent_path() / "tools" / "accel-emu";
 }
 
-/* Until the socket is in its directory, which inotify tells. */
-bool wait_for_socket(const std::string &directory, const std::string &socket)
+/* Until it says that it takes clients: the socket is there before. */
+bool wait_until_ready(int output)
 {
-	const int events = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	bool is_there = false;
-	if (events >= 0 &&
-	    inotify_add_watch(events, directory.c_str(), IN_CREATE | IN_MOVED_TO) >= 0) {
-		pollfd fd{ events, POLLIN, 0 };
-		while (!(is_there = fs::exists(socket)) && poll(&fd, 1, 10000) > 0) {
-			char dropped[4096];
-			while (read(events, dropped, sizeof(dropped)) > 0) {}
-		}
+	std::string said;
+	pollfd fd{ output, POLLIN, 0 };
+	while (said.find("ready") == said.npos) {
+		char part[256];
+		const ssize_t got = poll(&fd, 1, 30000) > 0 ? read(output, part, sizeof(part)) : 0;
+		if (got <= 0)
+			return false;
+		said.append(part, static_cast<std::size_t>(got));
 	}
-	if (events >= 0)
-		close(events);
-	return is_there;
+	return true;
 }
 
 } // namespace
@@ -65,13 +62,19 @@ emulator_process::emulator_process(const std::vector<std::string> &options)
 	for (const std::string &option : options)
 		line.push_back(option.c_str());
 	line.push_back(nullptr);
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		throw std::runtime_error("no pipe for accel-emu");
 	pid_ = fork();
 	if (pid_ == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		dup2(ends[1], STDOUT_FILENO);
 		execv(name.c_str(), const_cast<char *const *>(line.data()));
 		_exit(127);
 	}
-	if (pid_ < 0 || !wait_for_socket(directory_, socket()))
+	close(ends[1]);
+	output_ = ends[0];
+	if (pid_ < 0 || !wait_until_ready(output_))
 		throw std::runtime_error("accel-emu does not start");
 }
 
@@ -79,6 +82,8 @@ emulator_process::~emulator_process()
 {
 	std::error_code ignored;
 	kill();
+	if (output_ >= 0)
+		close(output_);
 	if (!directory_.empty())
 		fs::remove_all(directory_, ignored);
 }
@@ -90,6 +95,20 @@ void emulator_process::kill()
 	::kill(pid_, SIGKILL);
 	waitpid(pid_, nullptr, 0);
 	pid_ = -1;
+}
+
+void emulator_process::halt()
+{
+	int status = 0;
+	if (pid_ <= 0 || ::kill(pid_, SIGSTOP) != 0 || waitpid(pid_, &status, WUNTRACED) != pid_ ||
+	    !WIFSTOPPED(status))
+		throw std::runtime_error("accel-emu does not stop");
+}
+
+void emulator_process::go_on()
+{
+	if (pid_ > 0)
+		::kill(pid_, SIGCONT);
 }
 
 } // namespace api

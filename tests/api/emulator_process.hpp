@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Copyright the OAC authors
 //
-// A card behind a socket that a test may kill: accel-emu of the same build tree, in a process and a
+// A card behind a socket that a test may kill, or stop for a while: accel-emu of the same build tree, in a process and a
 // directory of its own. In a guest there is none.
 #pragma once
 
@@ -27,10 +27,14 @@ public:
 	std::string socket() const { return directory_ + "/card0.sock"; }
 	/// Without a good-bye, and waits for its end.
 	void kill();
+	/// The card answers nothing from here on, until it goes on.
+	void halt();
+	void go_on();
 
 private:
 	std::string directory_;
 	pid_t pid_ = -1;
+	int output_ = -1;	/* its end of what it says; open for as long as it may speak */
 };
 
 } // namespace api

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Copyright the OAC authors
 //
-// fork(): handles stay with the parent, whatever the child does with them; the child has cards of
-// its own.
+// fork(): handles stay with the parent, whatever the child does with them, and do not live on by the
+// child; the child has cards of its own.
 #include "fixture.hpp"
 
+#include <cerrno>
 #include <functional>
 
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "emulator_process.hpp"
 
 namespace
 {
@@ -19,17 +22,40 @@ protected:
 	/// Runs work in a child, which must return 0 within a minute; else it is the number of the failed step.
 	static void in_child(const std::function<int()> &work)
 	{
+		const pid_t child = start_child(work);
+		ASSERT_GT(child, 0);
+		wait_for(child);
+	}
+	static pid_t start_child(const std::function<int()> &work)
+	{
 		const pid_t child = fork();
-		ASSERT_GE(child, 0);
 		if (child == 0) {
 			alarm(60);
 			_exit(work());
 		}
+		return child;
+	}
+	static void wait_for(pid_t child)
+	{
 		int status = 0;
 		ASSERT_EQ(waitpid(child, &status, 0), child);
 		ASSERT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
 		EXPECT_EQ(WEXITSTATUS(status), 0) << "the step that failed";
 	}
+	/// What a child does with a card that is not its parent's; 0: all that it should.
+	static int use_card(const std::string &name)
+	{
+		try {
+			accel::device own(name);
+			api::expect_works(own);
+			return testing::Test::HasFailure() ? 2 : 0;
+		} catch (const std::exception &error) {
+			std::fprintf(stderr, "%s: %s\n", name.c_str(), error.what());
+			return 1;
+		}
+	}
+	/// A card behind a socket has one client.
+	static bool is_socket(const std::string &name) { return name.starts_with("socket:"); }
 	void expect_parent_works()
 	{
 		EXPECT_DONE(api::run(queue(), [&](auto tag) { return queue().try_nop(tag); }));
@@ -90,23 +116,72 @@ TEST_F(fork_test, destroying_in_the_child_leaves_the_parent_alone)
 	expect_parent_works();
 }
 
-TEST_F(fork_test, child_opens_a_card_of_its_own)
+TEST_F(fork_test, buffers_are_not_there_in_the_child)
 {
-	const auto names = api::card_names();
-	const std::string name = on_kernel() || names.size() < 2 ? names.at(0) : names[1];
-	if (!on_kernel() && name.starts_with("socket:") && names.size() < 2)
-		GTEST_SKIP() << "the one card has its one client";
+	const void *host = memory().buffer().bytes().data();
 	in_child([&] {
-		try {
-			accel::device own(name);
-			api::expect_works(own);
-			return testing::Test::HasFailure() ? 2 : 0;
-		} catch (const std::exception &error) {
-			std::fprintf(stderr, "%s: %s\n", name.c_str(), error.what());
+		int ends[2];
+		if (pipe(ends) != 0)
 			return 1;
-		}
+		/* The kernel looks, so that nobody gets a signal. */
+		if (write(ends[1], host, 1) != -1 || errno != EFAULT)
+			return 2;
+		return write(ends[1], ends, 1) == 1 ? 0 : 3;
 	});
 	expect_parent_works();
+}
+
+TEST_F(fork_test, child_opens_another_card)
+{
+	const auto names = api::card_names();
+	std::optional<api::emulator_process> server;
+	std::string name = names.size() < 2 ? names.at(0) : names[1];
+	if (is_socket(name) && names.size() < 2) {
+		server.emplace();
+		if (!server->is_there())
+			GTEST_SKIP() << "there is one card, and it has its one client";
+		name = "socket:" + server->socket();
+	}
+	in_child([&] { return use_card(name); });
+	expect_parent_works();
+}
+
+/// The kernel's is shared; in-process the child starts one of its own; a socket's is the parent's.
+TEST_F(fork_test, child_opens_the_card_that_the_parent_has)
+{
+	const std::string name = api::card_names().at(0);
+	const pid_t parent = getpid();
+	in_child([&] {
+		if (!is_socket(name))
+			return use_card(name);
+		accel_device *own = nullptr;
+		if (accel_device_open(name.c_str(), &own) != -EBUSY)
+			return 3;
+		const std::string holder = "process " + std::to_string(parent);
+		return std::string(accel_error_text()).find(holder) != std::string::npos ? 0 : 4;
+	});
+	expect_parent_works();
+}
+
+TEST_F(fork_test, the_card_is_free_when_the_parent_lets_go)
+{
+	const std::string name = api::card_names().at(0);
+	int gate[2];
+	ASSERT_EQ(pipe(gate), 0);
+	const pid_t child = start_child([&] {
+		char byte;
+		close(gate[1]);
+		return read(gate[0], &byte, 1) == 0 ? 0 : 1;
+	});
+	ASSERT_GT(child, 0);
+	queue_.reset();
+	memory_.reset();
+	context_.reset();
+	EXPECT_EQ(device().close(), 0) << accel_error_text();
+	EXPECT_EQ(use_card(name), 0) << "the child, which is still there, must not hold it";
+	close(gate[1]);
+	close(gate[0]);
+	wait_for(child);
 }
 
 } // namespace

@@ -176,16 +176,53 @@ TEST_F(share_test, local_memory_is_exported_or_says_why_not)
 		accel::mapping mapping(context(), same);
 		EXPECT_DONE(fill(mapping.address(), 2 * page));
 	}
+}
+
+/* With a path, the other card works on it itself; without, the error says what to use instead. */
+TEST_F(share_test, local_memory_of_another_card_is_memory_or_says_why_not)
+{
+	accel_buffer *raw = nullptr;
+	if (accel_buffer_alloc_local(device().get(), 4 * page, &raw) == -EOPNOTSUPP)
+		GTEST_SKIP() << "no local memory here: " << accel_error_text();
+	ASSERT_EQ(accel_buffer_free(raw), 0);
 	accel::device other = open_other();
-	accel_buffer *theirs = nullptr;
-	const int imported = accel_buffer_import(other.get(), file.get(), &theirs);
-	if (imported == 0) {
-		EXPECT_EQ(accel_buffer_free(theirs), 0);
-	} else {
+	auto ours = accel::buffer::local(device(), 4 * page);
+	std::uint64_t has_peer = 0;
+	ASSERT_EQ(accel_device_number(other.get(), ACCEL_NUMBER_FEATURE_PEER, &has_peer), 0);
+	int fd = -1;
+	const int exported = accel_buffer_export(ours.get(), &fd);
+	const accel::descriptor file(fd);
+	const int imported = exported ? exported :
+					accel_buffer_import(other.get(), file.get(), &raw);
+	if (!has_peer) {
 		EXPECT_EQ(imported, -EOPNOTSUPP) << accel_error_text();
 		EXPECT_NE(std::string_view(accel_error_text()).find("accel_stage"),
 			  std::string_view::npos);
+		return;
 	}
+	ASSERT_EQ(imported, 0) << accel_error_text();
+	EXPECT_EQ(accel_buffer_free(raw), 0);
+	auto theirs = accel::buffer::import_fd(other, file.get());
+	auto source = accel::buffer::local(other, 4 * page);
+	accel::context there(other);
+	accel::queue far(there);
+	accel::mapping from(there, source), to(there, theirs), here(context(), ours);
+	auto words = source.as<std::uint32_t>();
+	for (std::uint32_t i = 0; i < words.size(); i++)
+		words[i] = i * 2654435761u;
+	EXPECT_DONE(api::run(far, [&](std::uint32_t tag) {
+		return far.try_copy(to.address() + page, from.address() + page, 3 * page, tag);
+	}));
+	auto seen = ours.as<std::uint32_t>();
+	EXPECT_EQ(seen[page / 4 - 1], 0u);
+	EXPECT_TRUE(std::ranges::equal(words.subspan(page / 4), seen.subspan(page / 4)));
+	/* And what the owner does to it, the other card sees. */
+	EXPECT_DONE(fill(here.address(), 2 * page));
+	EXPECT_DONE(api::run(far, [&](std::uint32_t tag) {
+		return far.try_copy(from.address(), to.address(), 2 * page, tag);
+	}));
+	EXPECT_EQ(std::ranges::count(source.as<std::uint8_t>().first(2 * page), 0x5a),
+		  2 * static_cast<long>(page));
 }
 
 TEST_F(share_test, memory_files_need_no_kernel_driver)

@@ -7,6 +7,10 @@
 #include <chrono>
 #include <thread>
 
+#include <unistd.h>
+
+#include "../support/asleep.hpp"
+
 namespace
 {
 
@@ -79,8 +83,8 @@ TEST_F(timeline_test, host_opens_gates_of_queues)
 TEST_F(timeline_test, another_thread_wakes_a_host_wait)
 {
 	accel::timeline timeline(context());
-	std::thread other([&] {
-		std::this_thread::sleep_for(20ms);
+	std::thread other([&, waiter = gettid()] {
+		EXPECT_TRUE(support::wait_until_asleep(waiter));
 		EXPECT_EQ(timeline.signal(3), 0);
 	});
 	EXPECT_EQ(timeline.wait(2), 0) << accel_error_text();
@@ -240,6 +244,20 @@ TEST_F(timeline_test, a_share_reaches_hosts_that_wait_already)
 		EXPECT_EQ(far.submit(), 0);
 		host.join();
 		api::collect(far, 1);
+	}
+}
+
+TEST_F(timeline_test, a_queue_made_meanwhile_wakes_hosts_that_wait)
+{
+	for (unsigned round = 0; round < 20; round++) {
+		accel::timeline timeline(context());
+		std::thread host(
+			[&] { EXPECT_EQ(timeline.wait(1, 20s), 0) << accel_error_text(); });
+		accel::queue late(context(), 16);
+		EXPECT_EQ(late.try_signal(timeline, 1, 1), 0);
+		EXPECT_EQ(late.submit(), 0);
+		api::collect(late, 1);
+		host.join();
 	}
 }
 

@@ -11,7 +11,6 @@ privilege.
 """
 
 import argparse
-import collections
 import ctypes
 import glob
 import json
@@ -29,6 +28,8 @@ import sys
 import tempfile
 import time
 
+from results import Results
+
 HERE = pathlib.Path(__file__).resolve().parent
 CHECKOUT = HERE.parent.parent
 GUEST = HERE / "guest"
@@ -43,6 +44,7 @@ EMULATOR = ("{build}/tools/accel-emu", "serve", "--dir", "{dir}",
             "--cards", "{cards}", "--doorbells", "trapped")
 EMULATOR_START_S = 30
 CONTROL_S = 20
+NUMA_NODE_MIB = 1024
 ENDING_S = 5
 
 # What the guest gets: host programs; files by their host path; ours by name,
@@ -333,86 +335,70 @@ def qemu_command(root):
             "-L", root / "usr/share/qemu", "-L", root / "usr/share/seabios"]
 
 
+def port_options(args):
+    """A port for each card, named port0...: root ports at the speed at which
+    QEMU shows an active link, or the ports of one switch. Below a switch cards
+    reach each other; between root ports Linux knows no path on this machine."""
+    options, kind = [], "pcie-root-port,x-speed=5"
+    if args.topology == "switch":
+        options = ["-device", "pcie-root-port,id=root,chassis=100,slot=100",
+                   "-device", "x3130-upstream,id=switch,bus=root"]
+        kind = "xio3130-downstream,bus=switch"
+    for card in range(args.cards):
+        options += ["-device", f"{kind},id=port{card},chassis={card + 1},"
+                               f"slot={card + 1}"]
+    return options
+
+
 def card_options(args, scratch):
-    """One root port and one card each. Ports at the speed at which QEMU shows
-    an active link; a card may take a minute to answer; JSON is the only form
-    that takes a socket."""
+    """The cards at their ports. A card may take a minute to answer; JSON is the
+    only form that takes a socket."""
     options = []
     for card in range(args.cards):
         device = {"driver": "vfio-user-pci", "id": f"acc{card}",
-                  "bus": f"rp{card}", "x-msg-timeout": 60000,
+                  "bus": f"port{card}", "x-msg-timeout": 60000,
                   "socket": {"path": str(scratch / f"card{card}.sock"),
                              "type": "unix"}}
         if args.stand_in:
-            device = {"driver": args.stand_in, "bus": f"rp{card}"}
-        options += ["-device", f"pcie-root-port,id=rp{card},chassis={card + 1},"
-                               f"slot={card + 1},x-speed=5",
-                    "-device", json.dumps(device)]
+            device = {"driver": args.stand_in, "bus": f"port{card}"}
+        options += ["-device", json.dumps(device)]
+    return options
+
+
+def memory_options(args):
+    """Memory that the cards can map, in one piece or on two nodes, each with
+    half of the CPUs."""
+    if not args.numa:
+        return ["-machine", "q35,memory-backend=m0",
+                "-smp", str(args.cpus), "-m", args.memory,
+                "-object",
+                f"memory-backend-memfd,id=m0,size={args.memory},share=on"]
+    half, middle = f"{NUMA_NODE_MIB}M", args.cpus // 2
+    options = ["-machine", "q35", "-m", f"{2 * NUMA_NODE_MIB}M",
+               "-smp", f"{2 * middle},sockets=2"]
+    for node, cpus in enumerate(((0, middle - 1), (middle, 2 * middle - 1))):
+        options += ["-object",
+                    f"memory-backend-memfd,id=m{node},size={half},share=on",
+                    "-numa", f"node,nodeid={node},cpus={cpus[0]}-{cpus[1]},"
+                             f"memdev=m{node}"]
     return options
 
 
 def guest_options(args, kernel, scratch):
     """The machine without its cards and serial ports."""
-    words = kernel.words + [f"SUITE={args.suite}", f"CARDS={args.cards}"]
+    words = kernel.words + [f"SUITE={args.suite}", f"CARDS={args.cards}",
+                            f"TOPOLOGY={args.topology}"]
     if (scratch / "card0.ctl").exists():
         words.append("OAC_TEST_CTL=/dev/ttyS1")
     words += [word for words_of_one in args.append for word in words_of_one.split()]
     if args.shell:
         words.append("DEBUG_SHELL=1")
-    return ["-accel", "tcg", "-machine", "q35,memory-backend=m0",
-            "-cpu", "max", "-smp", str(args.cpus), "-m", args.memory,
-            "-object",
-            f"memory-backend-memfd,id=m0,size={args.memory},share=on",
-            "-nodefaults", "-display", "none", "-no-reboot",
+    return ["-accel", "tcg", "-cpu", "max", *memory_options(args), "-nodefaults", "-display", "none", "-no-reboot",
             "-kernel", kernel.image, "-initrd", scratch / "initramfs",
             "-append", " ".join(words)]
 
 
 # --- results -----------------------------------------------------------------
-
-class Results:
-    """Takes the guest's lines apart, forwards and counts them."""
-
-    def __init__(self):
-        self.lines = []
-        self.count = collections.Counter()
-        self.running = "the boot"
-        self.finished = False
-        self.rest = b""
-
-    def feed(self, data):
-        *lines, self.rest = (self.rest + data).split(b"\n")
-        for line in lines:
-            self.take(line.decode(errors="replace").rstrip("\r"))
-
-    def take(self, line):
-        """One line; what is no result is shown as it came."""
-        self.lines.append(line)
-        if line.startswith("run "):
-            self.running = line[4:]
-            return
-        if line == "done":
-            self.finished = True
-            return
-        for word in ("ok", "not ok", "skip"):
-            if line.startswith(word + " "):
-                self.count[word] += 1
-        print(line, flush=True)
-
-    def requests(self, since):
-        """What the guest asked of cards' control sockets: card, request."""
-        for line in self.lines[since:]:
-            found = re.fullmatch(r"# ctl card(\d+) (\{.*\})", line)
-            if found:
-                yield int(found[1]), found[2]
-
-    def fail(self, name, why):
-        self.take(f"not ok {name}: {why}")
-
-    def summary(self):
-        return (f"{self.count['ok']} passed, {self.count['not ok']} failed, "
-                f"{self.count['skip']} skipped")
-
 
 def control(scratch, card, request):
     """What a card's control socket answers, on one line."""
@@ -510,7 +496,7 @@ def boot(args, root, kernel, scratch, processes):
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE,
                  "stderr": open(scratch / "qemu.log", "wb"),
                  "start_new_session": True}
-    command += card_options(args, scratch) + args.qemu
+    command += port_options(args) + card_options(args, scratch) + args.qemu
     return processes.start(command, **pipes), emulator
 
 
@@ -580,6 +566,12 @@ def parse_arguments():
     parser.add_argument("--memory", default="2G", metavar="SIZE")
     parser.add_argument("--cpus", type=int, default=2, metavar="N",
                         help="of the guest (default: 2)")
+    parser.add_argument("--topology", choices=("ports", "switch"),
+                        default="ports", help="each card at a root port of its "
+                        "own (default), or all below one switch, where they can "
+                        "reach each other")
+    parser.add_argument("--numa", action="store_true",
+                        help="two memory nodes of 1 GiB, instead of --memory")
     parser.add_argument("--qemu", action="append", default=[], metavar="WORD",
                         help="one more word for QEMU's command line, e.g. "
                         "--qemu=-device --qemu=nvme,serial=1,drive=d")
@@ -599,6 +591,8 @@ def parse_arguments():
     # some other QEMU device in place of the cards, to test this harness
     parser.add_argument("--stand-in", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.numa and args.cpus < 2:
+        parser.error("--numa takes at least two CPUs")
     args.build_dir = args.build_dir.resolve()
     if args.list:
         print("suites:", *suites)

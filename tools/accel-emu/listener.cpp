@@ -74,7 +74,7 @@ static void remove_stale(const std::string &path, const sockaddr_un &address)
 		throw listen_error("cannot remove the stale socket " + path + ": " + reason(errno));
 }
 
-listener::listener(std::string path) : path_(std::move(path))
+listener::listener(std::string path, mode_t mode) : path_(std::move(path))
 {
 	const sockaddr_un address = address_of(path_);
 	remove_stale(path_, address);
@@ -82,7 +82,8 @@ listener::listener(std::string path) : path_(std::move(path))
 	if (!socket_.is_open() ||
 	    bind(socket_.get(), reinterpret_cast<const sockaddr *>(&address), sizeof(address)))
 		throw listen_error("cannot make socket " + path_ + ": " + reason(errno));
-	if (listen(socket_.get(), BACKLOG)) {
+	/* until it listens nobody gets in */
+	if ((mode && chmod(path_.c_str(), mode)) || listen(socket_.get(), BACKLOG)) {
 		const int error = errno;
 		unlink(path_.c_str());
 		throw listen_error("cannot listen on " + path_ + ": " + reason(error));

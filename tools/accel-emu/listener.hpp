@@ -5,6 +5,8 @@
 // the end; a socket file left behind by a dead server is replaced, a live one is not.
 #pragma once
 
+#include <sys/types.h>
+
 #include <stdexcept>
 #include <string>
 
@@ -20,8 +22,8 @@ public:
 class listener
 {
 public:
-	/* Listens, non-blocking. Throws listen_error. */
-	explicit listener(std::string path);
+	/* Listens, non-blocking. mode: of the socket file, 0 = as umask has it. Throws listen_error. */
+	explicit listener(std::string path, mode_t mode = 0);
 	~listener();
 	listener(listener &&other) noexcept;
 	listener &operator=(listener &&) = delete;

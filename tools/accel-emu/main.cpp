@@ -10,6 +10,7 @@
 
 #include <vfio_user/log.hpp>
 
+#include "ctl.hpp"
 #include "serve.hpp"
 
 using oac::vfio_user::log_level;
@@ -95,6 +96,10 @@ static void add_serve(CLI::App &app, serve_options &o, log_level &level)
 		->add_option("--serial-base", o.serial_base,
 			     "Serial number of card 0; the next ones follow")
 		->default_str("0x0ac1000000000001");
+	serve_command
+		->add_option("--scenario", o.scenario,
+			     "What is to go wrong and when: a YAML file, see docs/emulator.md")
+		->type_name("FILE");
 	static const std::map<std::string, log_level> LEVELS{ { "error", log_level::error },
 							      { "warning", log_level::warning },
 							      { "info", log_level::info },
@@ -108,12 +113,59 @@ static void add_serve(CLI::App &app, serve_options &o, log_level &level)
 		->default_str("warning");
 }
 
+static const char CTL_EXAMPLES[] =
+	"Examples:\n"
+	"  The third command of queue 1 of card 0 hangs; only a reset frees it:\n"
+	"    accel-emu ctl /tmp/oac inject hang_command queue=1 until=soft_reset at.command=3\n"
+	"\n"
+	"  Card 2 dies at its 100th register access, and comes back:\n"
+	"    accel-emu ctl /tmp/oac --card 2 inject dead at.access=100\n"
+	"    accel-emu ctl /tmp/oac --card 2 clear\n"
+	"\n"
+	"  What was done to it and when; what waits or holds; a sensor of 95 degrees:\n"
+	"    accel-emu ctl /tmp/oac log\n"
+	"    accel-emu ctl /tmp/oac state\n"
+	"    accel-emu ctl /tmp/oac/card0.ctl set_sensor chip_temp 95000\n"
+	"\n"
+	"  The same in JSON:\n"
+	"    accel-emu ctl /tmp/oac '{\"request\": \"inject\", \"fault\": \"crash\", \"at\": {\"ms\": 50}}'\n"
+	"\n"
+	"Exit codes: 0 done; 1 the card refused the request; 2 wrong usage; 3 no card can be reached.";
+
+static CLI::App *add_ctl(CLI::App &app, ctl_options &o)
+{
+	CLI::App *command = app.add_subcommand(
+		"ctl", "Do something to a card that is served: faults, sensors, log");
+	command->footer(CTL_EXAMPLES);
+	command->add_flag_callback(
+		"--list-faults",
+		[] {
+			std::fputs(fault_table().c_str(), stdout);
+			throw CLI::Success();
+		},
+		"Print all faults and their parameters as a Markdown table, and end");
+	command->add_option("--card", o.card, "Which card of a directory")
+		->check(CLI::Range(0, 63))
+		->capture_default_str();
+	command->add_flag("--raw", o.is_raw, "Print the reply on one line");
+	command->add_option("target", o.target, "Directory of accel-emu serve, or a control socket")
+		->required();
+	command->add_option(
+		       "request", o.words,
+		       "inject FAULT, clear [ID], list, log [FROM], set_sensor SENSOR [VALUE], "
+		       "state; then key=value; or one JSON object")
+		->required();
+	return command;
+}
+
 int main(int argc, char **argv)
 {
 	CLI::App app("Emulated OAC cards that speak vfio-user", "accel-emu");
 	app.footer(EXAMPLES);
 	app.require_subcommand(1);
 	serve_options options;
+	ctl_options request;
+	const CLI::App *const ctl_command = add_ctl(app, request);
 	log_level level = log_level::warning;
 	add_serve(app, options, level);
 	try {
@@ -121,6 +173,8 @@ int main(int argc, char **argv)
 	} catch (const CLI::ParseError &e) {
 		return app.exit(e) ? SERVE_USAGE : SERVE_OK;
 	}
+	if (ctl_command->parsed())
+		return ctl(request);
 	oac::vfio_user::log_set_level(level);
 	return serve(options);
 }

@@ -22,11 +22,15 @@
 #include <thread>
 #include <vector>
 
+#include <control/requests.hpp>
+#include <control/scenario.hpp>
 #include <vfio_user/server.hpp>
 
+#include "control_socket.hpp"
 #include "dev_firmware.hpp"
 #include "listener.hpp"
 
+namespace control = oac::emu::control;
 using oac::vfio_user::server;
 using oac::vfio_user::unique_fd;
 
@@ -40,6 +44,7 @@ public:
 struct running_card {
 	listener door;
 	std::unique_ptr<server> shell;
+	std::unique_ptr<control::injector> faults;
 	std::thread thread;
 	bool has_failed = false;
 
@@ -106,6 +111,8 @@ static void run_card(running_card &card, const std::string &name, int failed_eve
 	} catch (const std::exception &e) {
 		std::fprintf(stderr, "accel-emu: %s has failed: %s\n", name.c_str(), e.what());
 		card.has_failed = true;
+		/* nobody is to wait for it */
+		card.shell->abandon();
 		eventfd_write(failed_event, 1);
 	}
 }
@@ -124,7 +131,58 @@ static void set_up(std::list<running_card> &cards, const serve_options &options)
 		config.serial = options.serial_base + i;
 		card.shell = std::make_unique<server>(
 			config, oac::vfio_user::server_options{ name, poll_us });
+		card.faults = std::make_unique<control::injector>(card.shell->card());
 		card.shell->listen_on(card.door.take());
+	}
+}
+
+/* On the thread of the control sockets. */
+static std::string answer(running_card &card, std::string_view request)
+{
+	std::string reply;
+
+	if (!card.shell->do_between_steps([&] { reply = control::answer(*card.faults, request); }))
+		reply = R"({"error":"the card has ended","ok":false})";
+	return reply;
+}
+
+static void open_controls(control_socket &controls, std::list<running_card> &cards,
+			  const serve_options &options)
+{
+	unsigned i = 0;
+
+	for (auto &card : cards)
+		controls.add(options.dir + "/card" + std::to_string(i++) + ".ctl",
+			     [&card](std::string_view request) { return answer(card, request); });
+}
+
+/* Before the cards run: times count from here. */
+static void begin_scenario(std::list<running_card> &cards, const serve_options &options)
+{
+	constexpr std::size_t limit = std::size_t{ 1 } << 20;
+
+	if (options.scenario.empty())
+		return;
+	const auto bytes = read_file(options.scenario, limit);
+	std::vector<control::scenario_item> items;
+	try {
+		items = control::read_scenario(std::string(bytes.begin(), bytes.end()));
+	} catch (const control::scenario_error &e) {
+		throw usage_error(options.scenario + ": " + e.what());
+	}
+	for (const control::scenario_item &item : items) {
+		const std::string where = options.scenario + ": line " + std::to_string(item.line);
+		if (item.card && *item.card >= cards.size())
+			throw usage_error(where + ": there is no card " +
+					  std::to_string(*item.card));
+		unsigned i = 0;
+		for (auto &card : cards) {
+			if (item.card.value_or(i) != i++)
+				continue;
+			const std::string reply = control::answer(*card.faults, item.request);
+			if (reply.find(R"("ok":true)") == reply.npos)
+				throw usage_error(where + ": " + reply);
+		}
 	}
 }
 
@@ -139,19 +197,21 @@ static unique_fd take_signals()
 	return unique_fd(signalfd(-1, &ends, SFD_CLOEXEC));
 }
 
-static void run_until_signal(std::list<running_card> &cards, const serve_options &options,
-			     const unique_fd &signals)
+static void run_until_signal(std::list<running_card> &cards, control_socket &controls,
+			     const serve_options &options, const unique_fd &signals)
 {
 	const unique_fd failed(eventfd(0, EFD_CLOEXEC));
 	unsigned i = 0;
 	for (auto &card : cards)
 		card.thread = std::thread(run_card, std::ref(card), "card" + std::to_string(i++),
 					  failed.get());
+	controls.start();
 	std::printf("ready: %u cards on %s\n", options.cards, options.dir.c_str());
 	std::fflush(stdout);
 	pollfd fds[] = { { signals.get(), POLLIN, 0 }, { failed.get(), POLLIN, 0 } };
 	while (poll(fds, 2, -1) < 0)
 		;
+	controls.stop();
 	for (auto &card : cards)
 		card.shell->stop();
 	for (auto &card : cards)
@@ -164,7 +224,10 @@ int serve(const serve_options &options)
 		const unique_fd signals = take_signals();
 		std::list<running_card> cards;
 		set_up(cards, options);
-		run_until_signal(cards, options, signals);
+		begin_scenario(cards, options);
+		control_socket controls;
+		open_controls(controls, cards, options);
+		run_until_signal(cards, controls, options, signals);
 		const bool has_failed =
 			std::ranges::any_of(cards, [](const auto &c) { return c.has_failed; });
 		return has_failed ? SERVE_INTERNAL : SERVE_OK;

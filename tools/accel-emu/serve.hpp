@@ -20,6 +20,7 @@ struct serve_options {
 	std::string trust;		/* a file; empty: the development key */
 	unsigned poll_us = 20;
 	bool has_poll_us = false;	/* the user has chosen */
+	std::string scenario;		/* a file; empty: none */
 	std::uint64_t serial_base = 0x0ac1000000000001;
 };
 

@@ -20,9 +20,15 @@
  * and PRIME_FD_TO_HANDLE (dma-buf), SYNCOBJ_* (fences, timelines, sync_file).
  *
  * Sharing: host and local buffers are exported, and whoever has the dma-buf may mmap() it. A buffer
- * on user memory or of an import gives EOPNOTSUPP. Another device that attaches to local memory,
- * and so an import of it by another card, gets EOPNOTSUPP. An import has no mmap() here: use the
- * dma-buf. EINVAL: an import that is not made of whole pages.
+ * on user memory or of an import gives EOPNOTSUPP. An import has no mmap() here: use the dma-buf.
+ * EINVAL: an import that is not made of whole pages.
+ *
+ * Local memory for another card, or another driver's device: by an import, where the kernel knows a
+ * path (CONFIG_PCI_P2PDMA; both below one PCIe switch, or a host bridge on its list) and the driver
+ * takes memory without pages that may be taken back. Else EOPNOTSUPP: copy through host memory. It
+ * is taken back when its card is lost or gets other firmware: maps of it stay where they are, but
+ * commands that touch them fault, MAP gives ESTALE, and a new import ESTALE or ENODEV.
+ *
  *
  * Who may see what: totals of a card are for everybody who may open it. What a client holds and
  * spent, and its pid, is for the same user and for CAP_SYS_ADMIN: others' are not listed.
@@ -104,8 +110,7 @@ extern "C" {
 #define DRM_OAC_FEATURE_USERPTR		0x08
 #define DRM_OAC_FEATURE_DMABUF		0x10
 #define DRM_OAC_FEATURE_SYNC		0x20	/* QUEUE_FENCE, SYNC_STORE, DRM syncobj timelines */
-#define DRM_OAC_FEATURE_PEER		0x40	/* imports another card's local memory, where the
-						 * platform has a path between the two */
+#define DRM_OAC_FEATURE_PEER		0x40	/* there is a card whose local memory it can import */
 
 /* Topics of DRM_OAC_INFO_GET and the element each returns. */
 #define DRM_OAC_INFO_DEVICE	1	/* struct drm_oac_info_device, one */
@@ -315,7 +320,7 @@ struct drm_oac_bo_userptr {
  * struct drm_oac_map - make part of a buffer visible to a context
  * The caller picks the device address.
  * Errors: EINVAL misaligned, no rights, beyond the buffer or 48 bits; EACCES WRITE to read-only
- * memory; ESTALE local memory from before a firmware load; EEXIST the range overlaps a map; ENOSPC
+ * memory; ESTALE local memory from before a firmware load, or taken back; EEXIST the range overlaps a map; ENOSPC
  * the card has no segments left for the context; EDQUOT the context may have no more maps.
  */
 struct drm_oac_map {
@@ -429,6 +434,9 @@ struct drm_oac_queue_submit {
  * the queue fails (ECANCELED) or is destroyed (ECANCELED), the card is lost (ENODEV), or the
  * timeout passes (ETIMEDOUT), which is at most the module parameter fence_timeout_ms.
  * Commands before the one that failed are done: their fences signal without an error.
+ * Of calls that race for a timeline, on any card, those get EINVAL that come behind a point not
+ * lower. A point that DRM's SYNCOBJ_TIMELINE_SIGNAL adds behind a higher one counts as the higher one,
+ * and is reached when all before it have signalled.
  * Errors: EINVAL count more than depth ahead of the completions, or a point not ahead of the
  * timeline's last; ENOENT no such queue or syncobj; EDQUOT 4096 of the queue are pending;
  * EOPNOTSUPP DRM_OAC_FEATURE_SYNC is missing.
@@ -464,7 +472,8 @@ struct drm_oac_sync_store {
 /**
  * struct drm_oac_firmware_load - boot another image; needs CAP_SYS_ADMIN
  * Errors: EPERM; EBUSY contexts are open, holder has one; EINVAL size 0; EFBIG over the image limit; EBADMSG the
- * card refused it, reason in fail; ETIME. After a refusal the card stays without firmware.
+ * card refused it, reason in fail; ETIME, then the card was reset. After each of the last two it stays
+ * without firmware.
  */
 struct drm_oac_firmware_load {
 	__u64 data;		/* in: pointer to the image */
@@ -472,7 +481,7 @@ struct drm_oac_firmware_load {
 	__u32 flags;		/* in: none yet */
 	__u32 fail;		/* out: OAC_FAIL_* */
 	__s32 holder;		/* out, with EBUSY: pid of a process with a context; 0: not known */
-	__u32 pad;
+	__u32 timeout_ms;	/* in: how long the boot may take, within the module's limit; 0: that */
 };
 
 /**

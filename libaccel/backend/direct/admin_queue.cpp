@@ -17,6 +17,7 @@
 #include "clock.hpp"
 #include "codes.hpp"
 #include "error.hpp"
+#include "patience.hpp"
 
 namespace accel::direct
 {
@@ -50,7 +51,7 @@ admin_queue::admin_queue(bus_addresses &addresses, int event_fd, std::string car
 
 void admin_queue::enable()
 {
-	const std::lock_guard lock(mutex_);
+	const deadline_lock lock(mutex_, patience::within(DEFAULT_TIMEOUT_NS), "card " + card_);
 	std::memset(memory_.data(), 0, DATA_OFFSET);
 	tail_ = 0;
 	write_address(bus_, OAC_REG_ADMIN_SQ_LO, memory_.bus_address());
@@ -60,9 +61,9 @@ void admin_queue::enable()
 	is_enabled_ = true;
 }
 
-void admin_queue::disable() noexcept
+void admin_queue::stop()
 {
-	const std::lock_guard lock(mutex_);
+	const deadline_lock lock(mutex_, patience::within(DEFAULT_TIMEOUT_NS), "card " + card_);
 	is_enabled_ = false;
 }
 
@@ -72,7 +73,7 @@ std::uint64_t admin_queue::run(const char *what, oac_admin_cmd cmd,
 	const std::size_t size = std::max(data_in.size(), data_out.size());
 	if (size > DATA_SIZE)
 		throw failure(EINVAL, "card " + card_ + ": " + what + ": too much data at once");
-	const std::lock_guard lock(mutex_);
+	const deadline_lock lock(mutex_, patience::within(DEFAULT_TIMEOUT_NS), "card " + card_);
 	if (bus_.is_dead())
 		throw failure(ENODEV, "card " + card_ + ": it is lost; close and open it again");
 	if (!is_enabled_)
@@ -120,24 +121,33 @@ bool admin_queue::is_there() const noexcept
 
 oac_completion admin_queue::wait(const char *what)
 {
-	const std::int64_t start = now_ns();
+	const std::int64_t start = now_ns(), deadline = patience::within(timeout_ns_);
 	while (!is_there() && now_ns() - start < SPIN_NS) {}
 	pollfd fds[2] = { { event_fd_, POLLIN, 0 }, { bus_.lost_fd(), POLLRDHUP, 0 } };
 	while (!is_there()) {
-		const time_left left(start + timeout_ns_);
+		const time_left left(deadline);
 		const int ready = ppoll(fds, 2, left.get(), nullptr);
 		if (ready > 0 && fds[1].revents)
 			lose(ENODEV, std::string(what) + ": it is gone");
 		eventfd_t count;
 		eventfd_read(event_fd_, &count);
 		/* The clock, not ppoll(): a card may interrupt for ever and never answer. */
-		if (now_ns() - start >= timeout_ns_ && !is_there())
-			lose(ETIMEDOUT, std::string(what) + ": it does not answer");
+		if (now_ns() >= deadline && !is_there())
+			give_up(what, start);
 	}
 	oac_completion done;
 	std::memcpy(&done, memory_.data() + CQ_OFFSET + (tail_ % DEPTH) * sizeof(done),
 		    sizeof(done));
 	return done;
+}
+
+void admin_queue::give_up(const char *what, std::int64_t start)
+{
+	if (now_ns() - start >= timeout_ns_)
+		lose(ETIMEDOUT, std::string(what) + ": it does not answer");
+	is_enabled_ = false;
+	throw failure(ETIMEDOUT,
+		      "card " + card_ + ": " + what + ": no answer in time; allow more time");
 }
 
 void admin_queue::lose(int code, const std::string &text)

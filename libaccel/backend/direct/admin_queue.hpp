@@ -5,8 +5,8 @@
 // writes back is checked; an answer that makes no sense means that the card is lost.
 #pragma once
 
+#include <atomic>
 #include <functional>
-#include <mutex>
 #include <span>
 #include <string>
 
@@ -15,6 +15,7 @@
 
 #include "bus.hpp"
 #include "clock.hpp"
+#include "deadline_mutex.hpp"
 #include "host_memory.hpp"
 
 namespace accel::direct
@@ -31,13 +32,17 @@ public:
 
 	/* Once the firmware runs; the rings begin at 0. */
 	void enable();
-	/* Before a reset, and for good after a failed boot. */
-	void disable() noexcept;
+	/* Before a reset: ends with the command that is under way. Throws ETIMEDOUT. */
+	void stop();
+	/* For good after a failed boot. */
+	void disable() noexcept { is_enabled_ = false; }
 
 	/*
 	 * Runs a command; cid and data_addr are set here. data_in goes to the card with it, data_out
 	 * is what it wrote (empty: none). Returns completion.info. Throws EHOSTDOWN (not enabled),
-	 * ENODEV, ETIMEDOUT, EPROTO, or what the card's status means, what: "map" for the text.
+	 * ENODEV, ETIMEDOUT, EPROTO, or what the card's status means, what: "map" for the text. A card
+	 * that does not answer in time is lost; where only the caller's patience ends, the queue is
+	 * disabled until the next reset.
 	 */
 	std::uint64_t run(const char *what, oac_admin_cmd cmd, std::span<const std::byte> data_in,
 			  std::span<std::byte> data_out);
@@ -49,15 +54,16 @@ private:
 	oac_completion wait(const char *what);
 	bool is_there() const noexcept;
 	[[noreturn]] void lose(int code, const std::string &text);
+	[[noreturn]] void give_up(const char *what, std::int64_t start);
 
 	bus &bus_;
 	int event_fd_;
 	std::int64_t timeout_ns_;
 	std::string card_;
 	doorbell ring_;
-	std::mutex mutex_;		/* guards all below, and the admin queue itself */
+	deadline_mutex mutex_;		/* guards all below, and the admin queue itself */
 	host_memory memory_;		/* SQ page, CQ page, data */
-	bool is_enabled_ = false;
+	std::atomic<bool> is_enabled_{ false };
 	std::uint32_t tail_ = 0;	/* commands written = completions taken, between commands */
 	std::uint16_t next_cid_ = 0;
 };

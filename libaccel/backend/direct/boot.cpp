@@ -19,6 +19,7 @@
 #include "clock.hpp"
 #include "codes.hpp"
 #include "error.hpp"
+#include "patience.hpp"
 
 namespace accel::direct
 {
@@ -142,7 +143,7 @@ void reset_card(bus &card, const std::string &name)
 	if (read_state(card, name) == OAC_STATE_ROM)
 		return;
 	card.write32(OAC_REG_RESET, OAC_RESET_MAGIC);
-	wait_for_state(card, name, now_ns() + RESET_TIMEOUT_NS, "the reset",
+	wait_for_state(card, name, patience::within(RESET_TIMEOUT_NS), "the reset",
 		       [](std::uint32_t state) { return state == OAC_STATE_ROM; });
 }
 

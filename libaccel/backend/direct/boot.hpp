@@ -29,7 +29,8 @@ boot_image choose_image();
 
 /* Throws ENODEV, EPROTO: not a card this library can drive. */
 void check_card(bus &card, const std::string &name);
-/* To state ROM; everything on the card is gone then. Nothing is done in state ROM. */
+/* To state ROM; everything on the card is gone then. Nothing is done in state ROM. Has a time limit
+ * of its own, within the caller's patience. Throws ETIMEDOUT, ENODEV. */
 void reset_card(bus &card, const std::string &name);
 /*
  * Boots from state ROM or FAILED; bytes empty: from flash. Returns OAC_FAIL_NONE when it runs, or

@@ -84,18 +84,25 @@ void card::stop() noexcept
 /* The first boot. Why it failed is kept for those who ask; only a card that is gone stays lost. */
 void card::boot_as_found() noexcept
 {
-	const std::lock_guard lock(life_mutex_);
 	try {
+		const auto lock = hold();
 		const boot_image image = choose_image();
 		std::optional<std::span<const std::byte>> bytes;
 		if (image.bytes)
 			bytes = *image.bytes;
 		if (const std::uint32_t reason = boot(bytes, now_ns() + BOOT_TIMEOUT_NS))
-			boot_text_ =
-				std::string(boot_fail_text(reason)) + " (" + image.source + ")";
+			set_down(std::string(boot_fail_text(reason)) + " (" + image.source + ")");
 	} catch (const std::exception &error) {
-		boot_text_ = error.what();
+		set_down(error.what());
 	}
+}
+
+/* Under life_mutex_. */
+void card::set_down(std::string text)
+{
+	const std::lock_guard facts(facts_mutex_);
+	is_running_ = false;
+	boot_text_ = std::move(text);
 }
 
 /* Under life_mutex_, in state ROM or FAILED. OAC_FAIL_NONE: it runs and is ready for commands. */
@@ -121,17 +128,20 @@ void card::start_firmware()
 		admin_.run("time sync", sync, {}, {});
 		const std::uint32_t queues = std::min(found.max_queues, doorbell_pages_ - 1);
 		const std::size_t size = (std::size_t{ queues } + 1) * sizeof(oac_progress);
-		progress_ = std::make_unique<host_memory>(
+		auto lines = std::make_unique<host_memory>(
 			addresses_, (size + OAC_PAGE_SIZE - 1) & ~std::size_t{ OAC_PAGE_SIZE - 1 });
+		id_pool contexts(found.max_contexts), all_queues(queues);
+		const std::lock_guard facts(facts_mutex_);
+		progress_.swap(lines);
 		identity_ = found;
-		contexts_ = id_pool(found.max_contexts);
-		queues_ = id_pool(queues);
+		contexts_ = std::move(contexts);
+		queues_ = std::move(all_queues);
+		boot_text_.clear();
+		is_running_ = true;
 	} catch (...) {
 		admin_.disable();
 		throw;
 	}
-	boot_text_.clear();
-	is_running_ = true;
 }
 
 /* The card's limits become sizes of ours: none may be absurd. */
@@ -158,26 +168,32 @@ void card::require_firmware() const
 		not_running(EHOSTDOWN);
 }
 
+/* For who does not hold life_mutex_: the answer may be old as soon as it is there. */
+void card::look_for_firmware()
+{
+	const std::lock_guard facts(facts_mutex_);
+	require_firmware();
+}
+
 void card::firmware_load(std::span<const std::byte> image, std::int64_t deadline)
 {
-	const std::lock_guard lock(life_mutex_);
+	const patience limit(deadline);
+	const auto lock = hold();
 	if (contexts_.count() > 0)
 		throw failure(EBUSY, "card " + name_ + ": " + std::to_string(contexts_.count()) +
 					     " contexts are open in process " +
 					     std::to_string(getpid()) + "; destroy them first");
-	admin_.disable();
-	is_running_ = false;
-	boot_text_ = "it was stopped to load another";
+	admin_.stop();
+	set_down("it was stopped to load another");
 	reset_card(*bus_, name_);
 	if (const std::uint32_t reason = boot(image, deadline)) {
-		boot_text_ = boot_fail_text(reason);
+		set_down(boot_fail_text(reason));
 		not_running(EBADMSG);
 	}
 }
 
 device_info card::info()
 {
-	const std::lock_guard lock(life_mutex_);
 	device_info info;
 	info.serial = read_pair(*bus_, OAC_REG_SERIAL_LO);
 	info.lmem_size = read_pair(*bus_, OAC_REG_LMEM_SIZE_LO);
@@ -192,6 +208,7 @@ device_info card::info()
 			std::min<std::uint32_t>(minor, OAC_PROTOCOL_MINOR);
 	info.numa_node = bus_->numa_node();
 	info.node = node_;
+	const std::lock_guard facts(facts_mutex_);
 	info.contexts = contexts_.count();
 	info.queues = queues_.count();
 	info.lmem_free = info.lmem_size - std::min(info.lmem_size, local_.used());
@@ -225,7 +242,7 @@ std::unique_ptr<host_memory> card::import(int file)
 
 std::unique_ptr<local_memory> card::allocate_local(std::size_t size)
 {
-	const std::lock_guard lock(life_mutex_);
+	const auto lock = hold();
 	require_firmware();
 	auto memory = std::make_unique<local_memory>(local_, size);
 	oac_admin_cmd cmd = command(OAC_ADMIN_SCRUB);
@@ -237,19 +254,19 @@ std::unique_ptr<local_memory> card::allocate_local(std::size_t size)
 
 std::uint32_t card::context_create(std::uint32_t group)
 {
-	const std::lock_guard lock(life_mutex_);
+	const auto lock = hold();
 	require_firmware();
-	const auto context = contexts_.take();
+	const auto context = take_context();
 	if (!context)
 		throw failure(ENOSPC, "card " + name_ + ": all " +
 					      std::to_string(identity_.max_contexts) +
 					      " contexts are in use; destroy one");
 	try {
-		spent_[*context] = {};
 		oac_admin_cmd cmd = command(OAC_ADMIN_CONTEXT_CREATE, *context);
 		cmd.arg.context_create.group = group;
 		admin_.run("create a context", cmd, {}, {});
 	} catch (...) {
+		const std::lock_guard facts(facts_mutex_);
 		spent_.erase(*context);
 		contexts_.give(*context);
 		throw;
@@ -257,18 +274,40 @@ std::uint32_t card::context_create(std::uint32_t group)
 	return *context;
 }
 
+/* Under life_mutex_. */
+std::optional<std::uint32_t> card::take_context()
+{
+	const std::lock_guard facts(facts_mutex_);
+	const auto context = contexts_.take();
+	try {
+		if (context)
+			spent_[*context] = {};
+	} catch (...) {
+		contexts_.give(*context);
+		throw;
+	}
+	return context;
+}
+
+/* Under life_mutex_. */
+void card::give_context(std::uint32_t context) noexcept
+{
+	const std::lock_guard facts(facts_mutex_);
+	contexts_.give(context);
+}
+
 void card::context_destroy(std::uint32_t context) noexcept
 {
-	const std::lock_guard lock(life_mutex_);
-	forget_usage(context);
 	try {
+		const auto lock = hold();
+		forget_usage(context);
 		admin_.run("destroy a context", command(OAC_ADMIN_CONTEXT_DESTROY, context), {},
 			   {});
-		contexts_.give(context);
+		give_context(context);
 	} catch (const std::exception &) {
 		/* Lost, and with it the context. If the card only refused, the id stays in use. */
 		if (bus_->is_dead())
-			contexts_.give(context);
+			give_context(context);
 	}
 }
 

@@ -5,14 +5,17 @@
 // this process that opened it (card_registry.hpp); a handle is device.hpp. Everything the card says
 // is checked here or below.
 //
-// Lock order: life_mutex_, then the locks inside admin_queue, interrupts and bus_addresses.
-// table_mutex_ is innermost and held for look-ups only.
+// Lock order: life_mutex_, then the locks inside admin_queue, interrupts and bus_addresses;
+// facts_mutex_, then table_mutex_, are innermost and held for moments only. What changes by the card's
+// answers is changed with both life_mutex_ and facts_mutex_ and read with either, so that who only
+// looks never waits for the card.
 #pragma once
 
 #include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include <hw/oac_admin.h>
@@ -22,7 +25,9 @@
 #include "backend.hpp"
 #include "boot.hpp"
 #include "bus.hpp"
+#include "deadline_mutex.hpp"
 #include "emulator.hpp"
+#include "patience.hpp"
 #include "host_memory.hpp"
 #include "id_pool.hpp"
 #include "interrupts.hpp"
@@ -87,18 +92,30 @@ public:
 private:
 	struct queue_record;
 
+	/* life_mutex_, for as long as what this gives lives. Throws ETIMEDOUT. */
+	deadline_lock hold()
+	{
+		return { life_mutex_, patience::within(DEFAULT_TIMEOUT_NS), "card " + name_ };
+	}
 	void boot_as_found() noexcept;
 	std::uint32_t boot(std::optional<std::span<const std::byte>> bytes, std::int64_t deadline);
 	void start_firmware();
+	void set_down(std::string text);
 	void check_limits(const oac_identify &found) const;
 	void ring_admin(std::uint32_t tail);
 	void require_firmware() const;
+	void look_for_firmware();
 	[[noreturn]] void not_running(int code) const;
 	std::byte *doorbell_page(std::uint32_t queue, queue_record &record, bool is_trapped);
 	std::shared_ptr<queue_record> find(std::uint32_t queue);
 	queue_progress read_progress(std::uint32_t queue) const noexcept;
 	usage_reading read_usage(std::uint32_t queue, queue_record &record) const noexcept;
 	usage_reading live_usage(std::uint32_t context) noexcept;
+	std::optional<std::uint32_t> take_context();
+	void give_context(std::uint32_t context) noexcept;
+	std::optional<std::uint32_t> take_queue();
+	void give_queue(std::uint32_t queue) noexcept;
+	void forget_queue(std::uint32_t queue) noexcept;
 	void add_ended(std::uint32_t queue) noexcept;
 	void forget_usage(std::uint32_t context) noexcept;
 	int sleeper_of(queue_record &record) noexcept;
@@ -119,7 +136,8 @@ private:
 
 	std::atomic<std::uint32_t> groups_{ 0 };
 
-	std::mutex life_mutex_;		/* guards all below but what table_mutex_ does */
+	deadline_mutex life_mutex_;	/* held while the card is waited for */
+	std::mutex facts_mutex_;	/* with life_mutex_ guards all below but what table_mutex_ does */
 	oac_identify identity_{};	/* of the firmware that runs */
 	bool is_running_ = false;
 	std::string boot_text_;		/* why it does not run */

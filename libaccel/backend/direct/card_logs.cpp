@@ -79,10 +79,7 @@ event_reading reading_of(const oac_event &event)
 
 telemetry_reading card::telemetry()
 {
-	{
-		const std::lock_guard lock(life_mutex_);
-		require_firmware();
-	}
+	look_for_firmware();
 	const auto infos = read_entries<oac_sensor_info>(OAC_SENSOR_MAX, [&](auto to) {
 		return read_log(OAC_LOG_SENSOR_INFO, 0, to);
 	});
@@ -107,10 +104,7 @@ telemetry_reading card::telemetry()
 
 std::size_t card::events(std::uint64_t from, std::span<event_reading> events)
 {
-	{
-		const std::lock_guard lock(life_mutex_);
-		require_firmware();
-	}
+	look_for_firmware();
 	constexpr std::size_t AT_ONCE = admin_queue::DATA_SIZE / sizeof(oac_event);
 	std::size_t count = 0;
 	while (count < events.size()) {

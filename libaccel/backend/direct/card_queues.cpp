@@ -43,10 +43,10 @@ std::byte *card::doorbell_page(std::uint32_t queue, queue_record &record, bool i
 
 queue_port card::queue_create(std::uint32_t context, const queue_rings &rings)
 {
-	const std::lock_guard lock(life_mutex_);
+	const auto lock = hold();
 	require_firmware();
 	auto record = std::make_shared<queue_record>(interrupts_, context);
-	const auto queue = queues_.take();
+	const auto queue = take_queue();
 	if (!queue)
 		throw failure(ENOSPC, "card " + name_ + ": all " + std::to_string(queues_.count()) +
 					      " queues are in use; destroy one");
@@ -74,30 +74,56 @@ queue_port card::queue_create(std::uint32_t context, const queue_rings &rings)
 		admin_.run("create a queue", cmd, {}, {});
 		return { *queue, page, true };
 	} catch (...) {
-		const std::lock_guard table_lock(table_mutex_);
-		table_.erase(*queue);
-		queues_.give(*queue);
+		{
+			const std::lock_guard table_lock(table_mutex_);
+			table_.erase(*queue);
+		}
+		give_queue(*queue);
 		throw;
 	}
 }
 
+/* Under life_mutex_. */
+std::optional<std::uint32_t> card::take_queue()
+{
+	const std::lock_guard facts(facts_mutex_);
+	return queues_.take();
+}
+
+/* Under life_mutex_. */
+void card::give_queue(std::uint32_t queue) noexcept
+{
+	const std::lock_guard facts(facts_mutex_);
+	queues_.give(queue);
+}
+
 void card::queue_destroy(std::uint32_t queue) noexcept
 {
-	const std::lock_guard lock(life_mutex_);
 	try {
+		const auto lock = hold();
 		oac_admin_cmd cmd{};
 		cmd.opcode = OAC_ADMIN_QUEUE_DESTROY;
 		cmd.arg.queue_destroy.queue_id = static_cast<std::uint16_t>(queue);
 		admin_.run("destroy a queue", cmd, {}, {});
 		add_ended(queue);
-		queues_.give(queue);
+		forget_queue(queue);
+		give_queue(queue);
 	} catch (const std::exception &) {
 		/* Lost, and with it the queue. If the card only refused, the id stays in use. */
+		forget_queue(queue);
 		if (bus_->is_dead())
-			queues_.give(queue);
+			give_queue(queue);
 	}
+}
+
+void card::forget_queue(std::uint32_t queue) noexcept
+{
+	std::shared_ptr<queue_record> gone;	/* ends outside of the lock: it gives its line back */
 	const std::lock_guard table_lock(table_mutex_);
-	table_.erase(queue);
+	if (const auto found = table_.find(queue); found != table_.end()) {
+		gone = std::move(found->second);
+		table_.erase(found);
+	}
 }
 
 int card::queue_ring(std::uint32_t queue, unsigned offset, std::uint64_t value,

@@ -16,6 +16,7 @@
 
 #include "bus_vfio_user.hpp"
 #include "clock.hpp"
+#include "deadline_mutex.hpp"
 #include "error.hpp"
 #include "fork.hpp"
 
@@ -30,7 +31,7 @@ constexpr std::string_view SOCKET = "socket:";
 constexpr std::int64_t MESSAGE_TIMEOUT_NS = 10 * NS_PER_S;
 
 struct entry {
-	std::mutex mutex;		/* held while the card is started: one by one per card */
+	deadline_mutex mutex;		/* held while the card is started: one by one per card */
 	std::weak_ptr<card> opened;
 	std::shared_ptr<card> kept;	/* emulated cards */
 };
@@ -92,7 +93,14 @@ unique_fd connect_socket(const std::string &name, const std::string &path)
 	unique_fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
 	if (!socket.is_open())
 		throw failure(errno, "card " + name + ": no socket: " + errno_text(errno));
+	/* A server that takes nobody in any more keeps its clients waiting in here. */
+	const timeval limit{ MESSAGE_TIMEOUT_NS / NS_PER_S, 0 };
+	setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	if (connect(socket.get(), reinterpret_cast<const sockaddr *>(&address), sizeof(address))) {
+		if (errno == EAGAIN)
+			throw failure(ETIMEDOUT, "card " + name +
+							 ": accel-emu does not answer; is it "
+							 "stopped?");
 		const int code = errno == EACCES || errno == EPERM ? EACCES : ENODEV;
 		throw failure(code, "card " + name + ": cannot connect: " + errno_text(errno) +
 					    "; is accel-emu running there, and may you use it?");
@@ -135,7 +143,8 @@ std::shared_ptr<card> start_at_socket(const std::string &name)
 std::shared_ptr<card> open_card(const std::string &name)
 {
 	const auto place = the_registry().at(name);
-	const std::lock_guard lock(place->mutex);
+	const deadline_lock lock(place->mutex, deadline_after(ACCEL_TIMEOUT_DEFAULT),
+				 "card " + name);
 	if (auto running = place->opened.lock(); running && !running->is_lost())
 		return running;
 	place->kept.reset();

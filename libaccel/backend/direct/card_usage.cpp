@@ -27,7 +27,7 @@ void add(usage_reading &sum, const usage_reading &part)
 
 } // namespace
 
-/* Under life_mutex_. Between two looks at a queue fewer than 2^32 of its commands complete. */
+/* Under facts_mutex_. Between two looks at a queue fewer than 2^32 of its commands complete. */
 usage_reading card::read_usage(std::uint32_t queue, queue_record &record) const noexcept
 {
 	auto *line = reinterpret_cast<oac_progress *>(progress_->data() +
@@ -46,7 +46,7 @@ usage_reading card::read_usage(std::uint32_t queue, queue_record &record) const 
 	return usage;
 }
 
-/* Under life_mutex_. context 0: all of them. */
+/* Under facts_mutex_. context 0: all of them. */
 usage_reading card::live_usage(std::uint32_t context) noexcept
 {
 	const std::lock_guard lock(table_mutex_);
@@ -62,6 +62,7 @@ usage_reading card::live_usage(std::uint32_t context) noexcept
 void card::add_ended(std::uint32_t queue) noexcept
 {
 	const auto record = find(queue);
+	const std::lock_guard facts(facts_mutex_);
 	const auto sum = record ? spent_.find(record->context) : spent_.end();
 	if (sum != spent_.end())
 		add(sum->second, read_usage(queue, *record));
@@ -70,6 +71,7 @@ void card::add_ended(std::uint32_t queue) noexcept
 /* Under life_mutex_, when a context goes. */
 void card::forget_usage(std::uint32_t context) noexcept
 {
+	const std::lock_guard facts(facts_mutex_);
 	const auto ended = spent_.find(context);
 	if (ended == spent_.end())
 		return;
@@ -79,7 +81,7 @@ void card::forget_usage(std::uint32_t context) noexcept
 
 usage_reading card::context_usage(std::uint32_t context)
 {
-	const std::lock_guard lock(life_mutex_);
+	const std::lock_guard facts(facts_mutex_);
 	require_firmware();
 	usage_reading usage = live_usage(context);
 	if (const auto ended = spent_.find(context); ended != spent_.end())
@@ -89,7 +91,7 @@ usage_reading card::context_usage(std::uint32_t context)
 
 client_reading card::client()
 {
-	const std::lock_guard lock(life_mutex_);
+	const std::lock_guard facts(facts_mutex_);
 	usage_reading usage = is_running_ ? live_usage(0) : usage_reading{};
 	add(usage, spent_before_);
 	for (const auto &[context, ended] : spent_)

@@ -164,12 +164,22 @@ void bus_addresses::give(std::uint64_t address) noexcept
 	space_.give(address);
 }
 
+/* The card may have the map or not, and nobody waits to learn which: the address is not used again. */
+bool host_memory::is_open_end(const failure &failed) const noexcept
+{
+	return failed.code().value() == ETIMEDOUT && !addresses_.target().is_dead();
+}
+
 void host_memory::attach(int file)
 {
 	const std::uint64_t address =
 		addresses_.take(size_, size_ >= LARGE ? LARGE : OAC_PAGE_SIZE);
 	try {
 		addresses_.target().dma_map(file, size_, address);
+	} catch (const failure &failed) {
+		if (!is_open_end(failed))
+			addresses_.give(address);
+		throw;
 	} catch (...) {
 		addresses_.give(address);
 		throw;
@@ -213,10 +223,14 @@ host_memory::~host_memory()
 {
 	try {
 		addresses_.target().dma_unmap(address_, size_);
-	} catch (const std::exception &) {
+		addresses_.give(address_);
+	} catch (const failure &failed) {
 		/* The card is gone, and its access with it. */
+		if (!is_open_end(failed))
+			addresses_.give(address_);
+	} catch (const std::exception &) {
+		/* The address stays taken. */
 	}
-	addresses_.give(address_);
 	if (file_.is_open())
 		kept_files.fetch_sub(1);
 }

@@ -12,6 +12,7 @@
 
 #include "address_space.hpp"
 #include "bus.hpp"
+#include "error.hpp"
 #include "unique_fd.hpp"
 
 namespace accel::direct
@@ -58,6 +59,7 @@ public:
 	int export_file() const;
 
 private:
+	bool is_open_end(const failure &failed) const noexcept;
 	void attach(int file);
 	void keep(unique_fd file) noexcept;
 

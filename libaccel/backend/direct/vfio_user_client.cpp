@@ -17,6 +17,7 @@
 
 #include "clock.hpp"
 #include "error.hpp"
+#include "patience.hpp"
 
 namespace accel::direct
 {
@@ -89,7 +90,8 @@ vfio_user_client::reply vfio_user_client::request(std::uint16_t command,
 						  std::span<const std::byte> data,
 						  std::span<const int> fds, std::size_t reply_min)
 {
-	const std::lock_guard lock(request_mutex_);
+	const deadline_lock lock(request_mutex_, patience::within(DEFAULT_TIMEOUT_NS),
+				 "card " + name_);
 	const std::int64_t deadline = now_ns() + timeout_ns_;
 	vfio_user_header header{};
 	header.id = next_id_++;
@@ -98,14 +100,31 @@ vfio_user_client::reply vfio_user_client::request(std::uint16_t command,
 	if (const int error = send(header, fixed, data, fds, deadline))
 		broken(-error, "it takes no more messages");
 	for (;;) {
+		if (!wait_for(POLLIN, patience::within(timeout_ns_)) && now_ns() < deadline)
+			leave(header);
 		incoming got = receive(deadline);
 		if ((got.header.flags & VFIO_USER_TYPE_MASK) == VFIO_USER_TYPE_COMMAND) {
 			refuse_command(got.header, deadline);
 			continue;
 		}
+		if (is_left(got))
+			continue;
 		check_reply(got, header, reply_min);
 		return std::move(got.body);
 	}
+}
+
+/* The caller waits no longer. The card may still answer; the next request sees to that. */
+void vfio_user_client::leave(const vfio_user_header &asked)
+{
+	left_.push_back(asked.id);
+	throw failure(ETIMEDOUT, "card " + name_ + ": no answer in time; allow more time");
+}
+
+bool vfio_user_client::is_left(const incoming &got)
+{
+	return (got.header.flags & VFIO_USER_TYPE_MASK) == VFIO_USER_TYPE_REPLY &&
+	       std::erase(left_, got.header.id) > 0;
 }
 
 void vfio_user_client::check_reply(const incoming &got, const vfio_user_header &asked,

@@ -18,6 +18,7 @@
 
 #include <vfio_user/vfio_user.h>
 
+#include "deadline_mutex.hpp"
 #include "error.hpp"
 #include "fork.hpp"
 #include "unique_fd.hpp"
@@ -53,7 +54,8 @@ public:
 	/*
 	 * Sends a command (fixed part, data, descriptors) and waits for the reply, whose payload
 	 * must have at least reply_min bytes. One at a time; others wait. Throws ENODEV, ETIMEDOUT
-	 * (and the connection is over), or a refusal with what an error reply carries.
+	 * (and the connection is over, unless it was only the caller's patience), or a refusal with
+	 * what an error reply carries.
 	 */
 	reply request(std::uint16_t command, std::span<const std::byte> fixed,
 		      std::span<const std::byte> data, std::span<const int> fds,
@@ -83,15 +85,18 @@ private:
 			   std::int64_t deadline);
 	void refuse_command(const vfio_user_header &header, std::int64_t deadline);
 	void check_reply(const incoming &got, const vfio_user_header &asked, std::size_t reply_min);
+	bool is_left(const incoming &got);
+	[[noreturn]] void leave(const vfio_user_header &asked);
 	[[noreturn]] void broken(int code, const std::string &what);
 
 	unique_fd socket_;
 	std::string name_;
 	std::int64_t timeout_ns_;
 	std::atomic<bool> is_dead_{ false };
-	std::mutex request_mutex_;	/* one request at a time; taken before send_mutex_ */
+	deadline_mutex request_mutex_;	/* one request at a time; taken before send_mutex_ */
 	std::mutex send_mutex_;		/* a message goes out whole */
-	std::uint16_t next_id_ = 1;	/* under request_mutex_ */
+	std::uint16_t next_id_ = 1;	/* under request_mutex_, as is: */
+	std::vector<std::uint16_t> left_;	/* replies that nobody waits for any more */
 	fork_entry fork_entry_{ *this };
 };
 

@@ -13,8 +13,9 @@
 
 #include <drm/oac_accel.h>
 
-#include "../../src/error.hpp"
+#include "../../src/clock.hpp"
 #include "../../src/codes.hpp"
+#include "../../src/error.hpp"
 
 namespace accel::kernel
 {
@@ -229,14 +230,27 @@ std::size_t card::events(std::uint64_t from, std::span<event_reading> events)
 	return have;
 }
 
-/*
- * The module has a deadline of its own for a boot and for the wait before it, which cannot be
- * interrupted: ours is over when it has begun.
- */
-void card::firmware_load(std::span<const std::byte> image, std::int64_t)
+namespace
+{
+
+/* 0: no limit but the module's own. Rounded up, so that what is left is never taken for that. */
+std::uint32_t milliseconds_until(std::int64_t deadline)
+{
+	if (deadline == INT64_MAX)
+		return 0;
+	const std::int64_t left = std::max<std::int64_t>(deadline - now_ns(), 1);
+	return static_cast<std::uint32_t>(
+		std::min<std::int64_t>((left - 1) / NS_PER_MS + 1, UINT32_MAX));
+}
+
+} // namespace
+
+/* The module has a limit of its own, too: the smaller one counts. */
+void card::firmware_load(std::span<const std::byte> image, std::int64_t deadline)
 {
 	drm_oac_firmware_load request = {};
 
+	request.timeout_ms = milliseconds_until(deadline);
 	request.data = reinterpret_cast<std::uintptr_t>(image.data());
 	request.size = image.size();
 	int result = try_call(DRM_IOCTL_OAC_FIRMWARE_LOAD, &request);

@@ -63,7 +63,12 @@ public:
 		return true;
 	}
 
-	void interrupt(unsigned vector) override { interrupts[vector]++; }
+	void interrupt(unsigned vector) override
+	{
+		interrupts[vector]++;
+		if (on_interrupt)
+			on_interrupt(vector);
+	}
 	std::uint64_t now_ns() override { return now += tick; }
 	void pause(std::uint64_t ns) override { now += ns; }
 
@@ -110,6 +115,7 @@ public:
 	std::uint64_t now = 1000000000;
 	std::uint64_t tick = 10; /* each look at the clock takes so long */
 	unsigned slow_accesses = 0;
+	std::function<void(unsigned)> on_interrupt;
 	std::function<void()> on_message; /* what else happens while one is on its way */
 
 private:

@@ -182,6 +182,23 @@ TEST_F(scheduler_test, AClientThatIsAloneHasTheCard)
 	EXPECT_EQ(done(0), 64u) << "to begin and to do each, whatever its weight and priority";
 }
 
+TEST_F(scheduler_test, AdminCommandsWaitForATurnAtMost)
+{
+	constexpr unsigned turn = 512, batch = 128; /* commands that do nothing */
+	create_context(2, 70);
+	add(2);
+	run_full(100);
+	const std::uint32_t before = done(0);
+	const unsigned told = host_.interrupts[OAC_MSIX_ADMIN_VECTOR];
+	array<oac_admin_cmd>(admin_sq_)[admin_count_ % admin_depth_] =
+		command(OAC_ADMIN_CONTEXT_CREATE, 3);
+	ring(0, ++admin_count_);
+	while (host_.interrupts[OAC_MSIX_ADMIN_VECTOR] == told && done(0) - before <= turn + batch)
+		run_full(1);
+	EXPECT_EQ(host_.interrupts[OAC_MSIX_ADMIN_VECTOR], told + 1);
+	EXPECT_LE(done(0) - before, turn + batch);
+}
+
 TEST_F(scheduler_test, WhatIsNotUsedIsNotSaved)
 {
 	create_context(2, 70);

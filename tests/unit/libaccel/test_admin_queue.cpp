@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "error.hpp"
+#include "patience.hpp"
 
 using accel::direct::admin_queue;
 using accel::direct::bus;
@@ -75,6 +76,31 @@ TEST(admin_queue, a_card_that_interrupts_for_ever_is_given_up_too)
 	const int endless = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC | EFD_SEMAPHORE);
 	ASSERT_EQ(eventfd_write(endless, UINT64_MAX - 1), 0);
 	EXPECT_EQ(outcome_with(endless), ETIMEDOUT);
+}
+
+TEST(admin_queue, a_callers_patience_ends_without_the_card)
+{
+	const accel::unique_fd event(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+	silent_bus silent;
+	bus_addresses addresses(silent);
+	admin_queue admin(addresses, event.get(), "test", [](std::uint32_t) {});
+	admin.enable();
+	const auto run = [&] {
+		try {
+			oac_admin_cmd cmd{};
+			cmd.opcode = OAC_ADMIN_TIME_SYNC;
+			admin.run("time sync", cmd, {}, {});
+		} catch (const accel::failure &failed) {
+			return failed.code().value();
+		}
+		return 0;
+	};
+	{
+		const accel::direct::patience limit(accel::now_ns() + TIMEOUT_NS);
+		EXPECT_EQ(run(), ETIMEDOUT);
+	}
+	EXPECT_FALSE(silent.is_dead());
+	EXPECT_EQ(run(), EHOSTDOWN) << "its answer may still come, so only a reset helps";
 }
 
 } // namespace

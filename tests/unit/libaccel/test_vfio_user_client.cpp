@@ -4,6 +4,7 @@
 // The vfio-user client and its bus against a peer that answers rightly, wrongly, late or never.
 #include "vfio_user_client.hpp"
 
+#include <atomic>
 #include <cstring>
 #include <stdexcept>
 
@@ -18,6 +19,7 @@
 #include "bus_vfio_user.hpp"
 #include "clock.hpp"
 #include "error.hpp"
+#include "patience.hpp"
 #include "scripted_peer.hpp"
 
 using accel::unique_fd;
@@ -56,6 +58,28 @@ outcome play(scripted_peer::script script, std::size_t reply_min = 0,
 	vfio_user_client client(peer.take_client(), "test", timeout);
 	const int error = error_of(client, reply_min);
 	return { error, client.is_dead() };
+}
+
+TEST(vfio_user_client, a_callers_patience_ends_without_the_connection)
+{
+	std::atomic<bool> is_left{ false };
+	scripted_peer peer([&](scripted_peer &self) {
+		const auto first = self.receive();
+		is_left.wait(false);
+		self.reply(first, bytes_of(QUESTION));
+		const auto second = self.receive();
+		self.reply(second, bytes_of(second.header.id));
+	});
+	vfio_user_client client(peer.take_client(), "test", TIMEOUT);
+	{
+		const accel::direct::patience limit(accel::now_ns() + SHORT);
+		EXPECT_EQ(error_of(client), ETIMEDOUT);
+	}
+	EXPECT_FALSE(client.is_dead());
+	is_left = true;
+	is_left.notify_one();
+	const auto reply = client.request(VFIO_USER_REGION_READ, bytes_of(QUESTION), {}, {}, 2);
+	EXPECT_EQ(reply.payload.size(), 2u) << "the late answer is nobody's";
 }
 
 TEST(vfio_user_client, request_and_reply)

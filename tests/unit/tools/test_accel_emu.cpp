@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -16,6 +18,7 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -100,6 +103,7 @@ public:
 	}
 
 	const std::string &said() const { return said_; }
+	const std::string &directory() const { return directory_; }
 
 private:
 	std::string directory_, said_;
@@ -164,6 +168,155 @@ TEST(accel_emu, wrong_numbers_are_refused_by_name)
 	served none({ "--no-user-submission", "--no-such-option" });
 	EXPECT_NE(none.said().find("--no-such-option"), std::string::npos) << none.said();
 	EXPECT_EQ(none.end(), 2);
+}
+
+struct told {
+	int code;
+	std::string text; /* stdout and stderr */
+};
+
+/* accel-emu ctl with these words. */
+told ctl(const std::vector<std::string> &words)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		throw std::runtime_error("no pipe");
+	const unique_fd out(ends[0]);
+	unique_fd in(ends[1]);
+	std::vector<const char *> line = { ACCEL_EMU_PROGRAM, "ctl" };
+	for (const std::string &word : words)
+		line.push_back(word.c_str());
+	line.push_back(nullptr);
+	const pid_t pid = fork();
+	if (pid == 0) {
+		dup2(in.get(), STDOUT_FILENO);
+		dup2(in.get(), STDERR_FILENO);
+		execv(ACCEL_EMU_PROGRAM, const_cast<char *const *>(line.data()));
+		_exit(127);
+	}
+	in = unique_fd();
+	told result{ -1, {} };
+	char part[4096];
+	for (ssize_t got; (got = read(out.get(), part, sizeof(part))) > 0;)
+		result.text.append(part, static_cast<std::size_t>(got));
+	int status = -1;
+	waitpid(pid, &status, 0);
+	result.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return result;
+}
+
+TEST(accel_emu, ctl_reaches_the_card_it_names)
+{
+	served two({ "--cards", "2" });
+	const std::string &dir = two.directory();
+	struct stat info;
+	ASSERT_EQ(stat((dir + "/card1.ctl").c_str(), &info), 0);
+	EXPECT_EQ(info.st_mode & 0777, 0600u) << "its owner's alone";
+	auto first = two.connect(0), second = two.connect(1);
+	const told done = ctl({ dir, "--card", "1", "--raw", "inject", "dead" });
+	EXPECT_EQ(done.code, 0) << done.text;
+	EXPECT_EQ(done.text, "{\"id\":1,\"ok\":true}\n");
+	EXPECT_EQ(second.read32(OAC_REG_ID), OAC_REG_ALL_ONES);
+	EXPECT_EQ(first.read32(OAC_REG_ID), OAC_ID_MAGIC);
+	EXPECT_EQ(ctl({ dir + "/card1.ctl", "clear", "1" }).code, 0);
+	EXPECT_EQ(second.read32(OAC_REG_ID), OAC_ID_MAGIC);
+	const told log = ctl({ dir, "--card", "1", R"({"request": "log"})" });
+	EXPECT_NE(log.text.find("\"what\": \"cleared\""), std::string::npos) << log.text;
+	EXPECT_EQ(ctl({ dir, "inject", "dead", "at.access=2" }).code, 0);
+	EXPECT_EQ(first.read32(OAC_REG_ID), OAC_ID_MAGIC);
+	EXPECT_EQ(first.read32(OAC_REG_ID), OAC_REG_ALL_ONES);
+	EXPECT_EQ(two.end(), 0);
+}
+
+TEST(accel_emu, ctl_says_what_is_wrong)
+{
+	served one({});
+	const std::string &dir = one.directory();
+	const told refused = ctl({ dir, "inject", "ded" });
+	EXPECT_EQ(refused.code, 1);
+	EXPECT_NE(refused.text.find("there is no fault 'ded'; there are hang_command"),
+		  std::string::npos)
+		<< refused.text;
+	EXPECT_EQ(ctl({ dir, "state", "x" }).code, 2);
+	EXPECT_EQ(ctl({ dir, "{" }).code, 2);
+	EXPECT_EQ(ctl({ dir }).code, 2);
+	EXPECT_EQ(ctl({ dir, "--what", "state" }).code, 2);
+	EXPECT_EQ(ctl({ dir, "--card", "1", "state" }).code, 3);
+	EXPECT_EQ(ctl({ dir + "/nothing", "state" }).code, 3);
+}
+
+TEST(accel_emu, control_socket_survives_nonsense)
+{
+	served one({});
+	sockaddr_un address{};
+	address.sun_family = AF_UNIX;
+	std::strncpy(address.sun_path, (one.directory() + "/card0.ctl").c_str(),
+		     sizeof(address.sun_path) - 1);
+	const auto say = [&](const std::string &text) {
+		const unique_fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+		EXPECT_EQ(::connect(fd.get(), reinterpret_cast<sockaddr *>(&address),
+				    sizeof(address)),
+			  0);
+		EXPECT_GE(send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL), 0);
+		shutdown(fd.get(), SHUT_WR);
+		std::string reply;
+		char part[4096];
+		for (ssize_t got; (got = recv(fd.get(), part, sizeof(part), 0)) > 0;)
+			reply.append(part, static_cast<std::size_t>(got));
+		return reply;
+	};
+	EXPECT_NE(say("\n[]\n{\n").find("one JSON object"), std::string::npos);
+	EXPECT_EQ(say("{\"request\": \"state\"}"), "") << "no end of the line";
+	say(std::string(200000, 'x'));
+	const std::string two = say("{\"request\": \"state\"}\n{\"request\": \"log\"}\n");
+	EXPECT_NE(two.find("\"state\":\"ROM\""), std::string::npos) << two;
+	EXPECT_NE(two.find("\"log\":[]"), std::string::npos) << two;
+	EXPECT_EQ(one.end(), 0);
+}
+
+TEST(accel_emu, a_scenario_is_done_or_refused_with_its_line)
+{
+	char name[] = "/tmp/test-scenario-XXXXXX";
+	const int fd = mkstemp(name);
+	ASSERT_GE(fd, 0);
+	const auto file = [&](const std::string &text) {
+		EXPECT_EQ(ftruncate(fd, 0), 0);
+		EXPECT_EQ(pwrite(fd, text.data(), text.size(), 0),
+			  static_cast<ssize_t>(text.size()));
+		return std::vector<std::string>{ "--cards", "2", "--scenario", name };
+	};
+	{
+		served two(file(
+			"- {card: 1, at: {access: 50}, do: {request: inject, fault: dead}}\n"));
+		auto bus = two.connect(1);
+		/* connecting took some of the fifty */
+		EXPECT_EQ(bus.read32(OAC_REG_ID), OAC_ID_MAGIC);
+		for (int i = 0; i < 49; i++)
+			bus.read32(OAC_REG_ID);
+		EXPECT_EQ(bus.read32(OAC_REG_ID), OAC_REG_ALL_ONES);
+		EXPECT_EQ(two.connect(0).read32(OAC_REG_ID), OAC_ID_MAGIC);
+	}
+	for (const char *text : { "- do: {request: inject, fault: ded}\n",
+				  "- {card: 2, do: {request: state}}\n", "- x\n" }) {
+		served none(file(text));
+		EXPECT_NE(none.said().find("line 1: "), std::string::npos) << none.said();
+		EXPECT_EQ(none.end(), 2) << text;
+	}
+	served none({ "--scenario", "/nowhere.yaml" });
+	EXPECT_EQ(none.end(), 2);
+	close(fd);
+	unlink(name);
+}
+
+TEST(accel_emu, the_manual_has_the_catalogue)
+{
+	std::ifstream file(EMULATOR_MANUAL);
+	const std::string manual{ std::istreambuf_iterator<char>(file), {} };
+	const told table = ctl({ "--list-faults" });
+	EXPECT_EQ(table.code, 0);
+	EXPECT_GT(table.text.size(), 1000u);
+	EXPECT_TRUE(manual.ends_with(table.text))
+		<< "put what accel-emu ctl --list-faults prints at the end of docs/emulator.md";
 }
 
 } // namespace

@@ -182,8 +182,9 @@ public:
 	bool wait_result()
 	{
 		std::uint32_t result;
+		/* Each look is a message that the server answers between two steps. */
 		while (!(result = read32(FAKE_RESULT)))
-			std::this_thread::sleep_for(std::chrono::milliseconds(1));
+			std::this_thread::yield();
 		EXPECT_EQ(write32(FAKE_RESULT, 0), 0u);
 		return result == 2;
 	}

@@ -5,6 +5,8 @@
 // wants something else.
 #include "client.hpp"
 
+#include "../../support/asleep.hpp"
+
 #include <fcntl.h>
 #include <sys/mman.h>
 
@@ -400,11 +402,12 @@ TEST_F(dma, unmapping_what_is_in_use_waits_for_the_card)
 	const unique_fd file = memory_file(0x1000);
 	ASSERT_EQ(client_->map(0x8000, 0x1000, file.get()), 0u);
 	std::atomic<bool> is_done = false;
-	hooks_.on_step = [&](emu::card_port &port) {
+	hooks_.on_step = [&, client = gettid()](emu::card_port &port) {
 		const auto window = port.dma_window(0x8000, 0x1000, emu::access::write);
 		bytes unused(16);
 		const bool was_read = port.dma_read(0x1000, unused);
-		std::this_thread::sleep_for(std::chrono::milliseconds(20));
+		/* An answer by now would go by without its sleeping. */
+		EXPECT_TRUE(support::wait_until_asleep(client));
 		window[0] = std::byte{ 0x42 }; /* must not fault */
 		is_done = true;
 		return was_read;
@@ -477,13 +480,13 @@ TEST_F(dma, the_client_leaves_while_the_card_waits)
 	hooks_.on_step = [&](emu::card_port &port) {
 		bytes unused(16);
 		result = port.dma_read(0x1000, unused);
+		result.notify_one();
 		return false;
 	};
 	client_->go();
 	request(VFIO_USER_DMA_READ, 0x1000, 16);
 	client_.reset();
-	while (result < 0)
-		std::this_thread::sleep_for(std::chrono::milliseconds(1));
+	result.wait(-1);
 	EXPECT_EQ(result, 0);
 }
 

@@ -17,9 +17,11 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace
@@ -242,6 +244,25 @@ protected:
 		return (entry.phase & OAC_PHASE_MASK) && entry.tag == number;
 	}
 
+	/* What there is to see without the card's help. */
+	std::string state() const
+	{
+		const auto word = [&](unsigned offset) {
+			return std::to_string(std::atomic_ref(*reinterpret_cast<std::uint32_t *>(
+								      doorbell_ + offset))
+						      .load());
+		};
+		oac_completion entries[4];
+		std::memcpy(entries, memory_ + CQ, sizeof(entries));
+		std::string text = "tail " + word(OAC_DB_SQ_TAIL) + ", asleep " +
+				   word(OAC_DB_ASLEEP) + ", completions (tag, status, phase):";
+		for (const oac_completion &entry : entries)
+			text += " (" + std::to_string(entry.tag) + ", " +
+				std::to_string(entry.status) + ", " + std::to_string(entry.phase) +
+				")";
+		return text;
+	}
+
 	card one_;
 	char *memory_ = nullptr, *doorbell_ = nullptr;
 	int memfd_ = -1;
@@ -261,7 +282,7 @@ TEST_F(taken, the_caller_is_the_cards_thread)
 		sched_yield();
 		EXPECT_FALSE(is_done(i)) << "nobody but us does it";
 		EXPECT_EQ(accel_emu_card_step(one_.get()), 1);
-		EXPECT_TRUE(is_done(i));
+		ASSERT_TRUE(is_done(i)) << state();
 		EXPECT_EQ(accel_emu_card_step(one_.get()), 0);
 	}
 	one_.ask(VFIO_USER_REGION_READ, vfio_user_region_access{ OAC_REG_ID, OAC_BAR_REGS, 4 });
@@ -273,7 +294,9 @@ TEST_F(taken, the_caller_is_the_cards_thread)
 	/* its own thread again */
 	one_.read32(OAC_REG_ID);
 	send_time_sync(4);
+	const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
 	while (!is_done(4)) {
+		ASSERT_LT(std::chrono::steady_clock::now(), end) << state();
 		if (is_asleep())
 			one_.read32(OAC_REG_ID);
 		sched_yield();

@@ -156,7 +156,27 @@ TEST_F(listening, a_client_that_leaves_unread_replies_behind)
 	next.greet();
 }
 
-using loop = server_test;
+class loop : public server_test
+{
+protected:
+	static std::uint64_t now_ns()
+	{
+		timespec now;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+		       static_cast<std::uint64_t>(now.tv_nsec);
+	}
+	bool is_asleep_soon() const
+	{
+		const std::uint64_t end = now_ns() + 20'000'000'000;
+		while (!hooks_.is_asleep) {
+			if (now_ns() > end)
+				return false;
+			std::this_thread::yield();
+		}
+		return true;
+	}
+};
 
 TEST_F(loop, shared_doorbells_are_seen_awake_and_asleep)
 {
@@ -169,8 +189,9 @@ TEST_F(loop, shared_doorbells_are_seen_awake_and_asleep)
 		mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, m.fds[0].get(), 0));
 	ASSERT_NE(page, MAP_FAILED);
 	for (std::uint32_t i = 1; i <= 50; i++) {
-		if (i % 5 == 0)
-			std::this_thread::sleep_for(1ms);
+		if (i % 5 == 0) {
+			ASSERT_TRUE(is_asleep_soon());
+		}
 		const unsigned before = hooks_.doorbells;
 		std::atomic_ref(*page).store(i);
 		if (hooks_.is_asleep) {
@@ -186,13 +207,14 @@ TEST_F(loop, shared_doorbells_are_seen_awake_and_asleep)
 TEST_F(loop, an_idle_card_takes_no_time)
 {
 	start_greeted();
-	std::this_thread::sleep_for(20ms);
+	ASSERT_TRUE(is_asleep_soon());
 	timespec before;
 	timespec after;
 	clockid_t clock;
 	ASSERT_EQ(pthread_getcpuclockid(thread_.native_handle(), &clock), 0);
 	clock_gettime(clock, &before);
-	std::this_thread::sleep_for(300ms);
+	/* Nothing is to happen, so it takes a time: one in which a card that looks shows. */
+	std::this_thread::sleep_for(100ms);
 	clock_gettime(clock, &after);
 	const auto used =
 		(after.tv_sec - before.tv_sec) * 1'000'000'000 + (after.tv_nsec - before.tv_nsec);
@@ -201,16 +223,18 @@ TEST_F(loop, an_idle_card_takes_no_time)
 
 TEST_F(loop, wakes_for_what_is_due)
 {
-	timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	hooks_.next_event_ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-			       static_cast<std::uint64_t>(now.tv_nsec) + 30'000'000;
+	const std::uint64_t due = now_ns() + 100'000'000;
+	hooks_.next_event_ns = due;
 	start();
-	std::this_thread::sleep_for(20ms);
+	ASSERT_TRUE(is_asleep_soon());
 	const unsigned early = hooks_.sleeps;
-	std::this_thread::sleep_for(60ms);
-	EXPECT_LE(early, 3u);
+	if (now_ns() < due) {
+		EXPECT_LE(early, 3u);
+	}
+	while (hooks_.sleeps == early && now_ns() < due + 20'000'000'000)
+		std::this_thread::yield();
 	EXPECT_GT(hooks_.sleeps, early);
+	EXPECT_GE(now_ns(), due);
 }
 
 TEST_F(loop, stops_at_once)

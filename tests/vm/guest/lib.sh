@@ -204,6 +204,12 @@ nodes() {
 
 has_nodes() { [ "$(nodes | wc -l)" -eq "$1" ]; }
 
+# 1 if the cards have a path to each other's memory, else 0: for the tests' OAC_TEST_PEER.
+peer_path() {
+	[ "$TOPOLOGY" = switch ] && grep -q ' pci_p2pdma_distance_many$' /proc/kallsyms &&
+		echo 1 || echo 0
+}
+
 load_module() {
 	[ -e /sys/module/oac ] || modprobe oac || return
 	wait_until 30 has_nodes "$CARDS" && return

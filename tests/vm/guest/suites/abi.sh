@@ -9,6 +9,7 @@ check module-loaded load_module
 # Another driver to share buffers with.
 check vgem-loaded modprobe vgem
 OAC_TEST_UNBIND=1
-export OAC_TEST_UNBIND
+OAC_TEST_PEER=$(peer_path)
+export OAC_TEST_UNBIND OAC_TEST_PEER
 gtest abi /test/test_abi
-unset OAC_TEST_UNBIND
+unset OAC_TEST_UNBIND OAC_TEST_PEER
