@@ -29,7 +29,7 @@ static const struct oac_event_kind {
 	[OAC_EVENT_##name - OAC_EVENT_DRIVER] = { OAC_SEVERITY_##severity, OAC_ACTION_##action },
 	/* clang-format off */
 	OAC_DRIVER_EVENTS(OAC_EVENT_ROW)
-	/* clang-format on */
+/* clang-format on */
 #undef OAC_EVENT_ROW
 };
 
@@ -220,8 +220,7 @@ static void oac_events_work(struct work_struct *work)
 		return;
 	if (!oac_card_check(card)) {
 		/* Reading the number first has the card interrupt again for what comes later. */
-		bool has_news = oac_hw_event_seq(card) !=
-				lower_32_bits(card->events.card_next - 1);
+		bool has_news = oac_hw_event_seq(card) != lower_32_bits(card->events.card_next - 1);
 
 		if (has_news)
 			has_more = oac_events_fetch(card);

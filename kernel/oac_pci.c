@@ -193,6 +193,4 @@ static int oac_pci_wake(struct device *dev)
 	return 0;
 }
 
-const struct dev_pm_ops oac_pm_ops = {
-	SYSTEM_SLEEP_PM_OPS(oac_pci_suspend, oac_pci_wake)
-};
+const struct dev_pm_ops oac_pm_ops = { SYSTEM_SLEEP_PM_OPS(oac_pci_suspend, oac_pci_wake) };

@@ -30,7 +30,7 @@ static const char *const oac_rungs[OAC_RUNG_COUNT] = {
 #define OAC_RUNG_ROW(name, text) [OAC_RUNG_##name] = #name,
 	/* clang-format off */
 	OAC_RUNGS(OAC_RUNG_ROW)
-	/* clang-format on */
+/* clang-format on */
 #undef OAC_RUNG_ROW
 };
 
@@ -38,7 +38,7 @@ static const char *const oac_causes[] = {
 #define OAC_CAUSE_ROW(name, text) [OAC_CAUSE_##name] = #name,
 	/* clang-format off */
 	OAC_CAUSES(OAC_CAUSE_ROW)
-	/* clang-format on */
+/* clang-format on */
 #undef OAC_CAUSE_ROW
 };
 

@@ -112,8 +112,7 @@ static bool oac_reset_queue_is_over(struct oac_queue *queue)
 {
 	const struct oac_progress *line = &queue->card->progress[queue->hw_id];
 
-	return READ_ONCE(queue->dead) ||
-	       READ_ONCE(line->state) != cpu_to_le32(OAC_QUEUE_RUNNING);
+	return READ_ONCE(queue->dead) || READ_ONCE(line->state) != cpu_to_le32(OAC_QUEUE_RUNNING);
 }
 
 /* The queue fails like with any command that does; its context and all else go on. */

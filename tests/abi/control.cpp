@@ -30,7 +30,8 @@ std::size_t card_number(const std::string &of)
 	std::vector<std::string> addresses;
 	std::error_code error;
 
-	for (const auto &one : std::filesystem::directory_iterator("/sys/bus/pci/drivers/oac", error)) {
+	for (const auto &one :
+	     std::filesystem::directory_iterator("/sys/bus/pci/drivers/oac", error)) {
 		const std::string name = one.path().filename();
 
 		if (name.find(':') != name.npos)
@@ -83,13 +84,13 @@ std::string control(const std::string &of, const std::string &request)
 
 unsigned inject(const std::string &of, const std::string &fault, const std::string &more)
 {
-	const std::string answer =
-		control(of, R"({"request":"inject","fault":")" + fault + '"' +
-				    (more.empty() ? "" : "," + more) + '}');
+	const std::string answer = control(of, R"({"request":"inject","fault":")" + fault + '"' +
+						       (more.empty() ? "" : "," + more) + '}');
 	const auto at = answer.find("\"id\":");
 
-	return at == answer.npos ? 0 :
-				   static_cast<unsigned>(std::strtoul(answer.c_str() + at + 5, nullptr, 10));
+	return at == answer.npos ?
+		       0 :
+		       static_cast<unsigned>(std::strtoul(answer.c_str() + at + 5, nullptr, 10));
 }
 
 void clear(const std::string &of, unsigned id)

@@ -259,8 +259,7 @@ TEST_F(reset_card, sysfs_takes_the_name_of_a_rung)
 TEST_F(reset_card, by_the_pci_core_is_followed_by_a_recovery)
 {
 	const event_reader reader(dev(), 0);
-	const std::string device = "/sys/bus/pci/devices/" +
-				   pci_address(path());
+	const std::string device = "/sys/bus/pci/devices/" + pci_address(path());
 	const node file(::open((device + "/reset").c_str(), O_WRONLY | O_CLOEXEC));
 
 	ASSERT_GE(file.fd(), 0);
