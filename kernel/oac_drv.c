@@ -367,6 +367,9 @@ static int oac_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = oac_irq_init(card);
 	if (err)
 		goto err_admin;
+	err = oac_pci_save(card);
+	if (err)
+		goto err_irq;
 	pci_set_master(pdev);
 	/* Without firmware there is a device all the same: to see why, and to load another. */
 	err = oac_fw_start(card);
@@ -386,9 +389,11 @@ err_silence:
 	oac_card_lose(card, NULL);
 	oac_card_close(card);
 	oac_card_silence(card);
-	oac_irq_fini(card);
+	oac_pci_forget(card);
 	cancel_work_sync(&card->lost_work);
 	oac_fence_fini(card);
+err_irq:
+	oac_irq_fini(card);
 err_admin:
 	oac_admin_fini(card);
 err_progress:
@@ -422,6 +427,7 @@ static void oac_remove(struct pci_dev *pdev)
 	oac_bo_dma_unmap_all(card);
 	oac_admin_fini(card);
 	oac_progress_fini(card);
+	oac_pci_forget(card);
 	oac_pci_fini(card);
 }
 

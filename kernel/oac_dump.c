@@ -74,8 +74,7 @@ static void oac_dump_end(struct oac_dump_writer *writer, int count)
 
 static void oac_dump_registers(struct oac_card *card, struct oac_dump_writer *writer)
 {
-	struct oac_dump_register *one =
-		oac_dump_begin(writer, OAC_DUMP_REGISTERS, sizeof(*one));
+	struct oac_dump_register *one = oac_dump_begin(writer, OAC_DUMP_REGISTERS, sizeof(*one));
 	u32 status;
 	int err = oac_hw_status(card, &status);
 	int i;
@@ -189,8 +188,8 @@ static void oac_dump_firmware_log(struct oac_card *card, struct oac_dump_writer 
 {
 	struct oac_fw_line *to = oac_dump_begin(writer, OAC_DUMP_FIRMWARE_LOG, sizeof(*to));
 
-	oac_dump_end(writer, oac_admin_get_log(card, OAC_LOG_FIRMWARE, 0, to, OAC_FW_LINES,
-					       sizeof(*to)));
+	oac_dump_end(writer,
+		     oac_admin_get_log(card, OAC_LOG_FIRMWARE, 0, to, OAC_FW_LINES, sizeof(*to)));
 }
 
 static void oac_dump_events(struct oac_card *card, struct oac_dump_writer *writer)

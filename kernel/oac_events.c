@@ -29,7 +29,7 @@ static const struct oac_event_kind {
 	[OAC_EVENT_##name - OAC_EVENT_DRIVER] = { OAC_SEVERITY_##severity, OAC_ACTION_##action },
 	/* clang-format off */
 	OAC_DRIVER_EVENTS(OAC_EVENT_ROW)
-	/* clang-format on */
+/* clang-format on */
 #undef OAC_EVENT_ROW
 };
 
@@ -142,6 +142,9 @@ static void oac_events_convert(const struct oac_event *from, struct drm_oac_even
 /* What follows from an event for the card's health; temperatures are looked at, not believed. */
 static void oac_events_judge(struct oac_card *card, const struct drm_oac_event *event)
 {
+	/* What a reset has mended since is only history. */
+	bool is_old = (s32)(lower_32_bits(event->card_seq) - READ_ONCE(card->events.booted)) <= 0;
+
 	switch (event->code) {
 	case OAC_EVENT_POWER_BRAKE:
 		oac_health_set(card, OAC_REASON_POWER_BRAKE, 0);
@@ -150,9 +153,13 @@ static void oac_events_judge(struct oac_card *card, const struct drm_oac_event *
 		oac_health_clear(card, OAC_REASON_POWER_BRAKE);
 		break;
 	case OAC_EVENT_ECC_LOST:
+		if (is_old)
+			break;
 		oac_health_set(card, OAC_REASON_ECC_LOST, event->arg);
 		break;
 	case OAC_EVENT_SELF_TEST_FAILED:
+		if (is_old)
+			break;
 		oac_health_set(card, OAC_REASON_SELF_TEST, event->arg);
 		break;
 	}
@@ -213,8 +220,7 @@ static void oac_events_work(struct work_struct *work)
 		return;
 	if (!oac_card_check(card)) {
 		/* Reading the number first has the card interrupt again for what comes later. */
-		bool has_news = oac_hw_event_seq(card) !=
-				lower_32_bits(card->events.card_next - 1);
+		bool has_news = oac_hw_event_seq(card) != lower_32_bits(card->events.card_next - 1);
 
 		if (has_news)
 			has_more = oac_events_fetch(card);

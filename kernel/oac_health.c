@@ -24,7 +24,7 @@ static const struct oac_reason {
 	[OAC_REASON_##name] = { #name, OAC_HEALTH_##state, OAC_ACTION_##action },
 	/* clang-format off */
 	OAC_REASONS(OAC_REASON_ROW)
-	/* clang-format on */
+/* clang-format on */
 #undef OAC_REASON_ROW
 };
 
@@ -32,7 +32,7 @@ static const char *const oac_states[] = {
 #define OAC_STATE_ROW(name, text) [OAC_HEALTH_##name] = #name,
 	/* clang-format off */
 	OAC_HEALTHS(OAC_STATE_ROW)
-	/* clang-format on */
+/* clang-format on */
 #undef OAC_STATE_ROW
 };
 
@@ -40,7 +40,7 @@ static const char *const oac_actions[] = {
 #define OAC_ACTION_ROW(name, text) [OAC_ACTION_##name] = #name,
 	/* clang-format off */
 	OAC_ACTIONS(OAC_ACTION_ROW)
-	/* clang-format on */
+/* clang-format on */
 #undef OAC_ACTION_ROW
 };
 

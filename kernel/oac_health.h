@@ -57,6 +57,7 @@ struct oac_events {
 	struct work_struct work;	/* fetches the card's, looks at sensors */
 	u64 card_next;			/* the card's number wanted next; work's own */
 	bool judge_sensors;		/* wanted of the work */
+	u32 booted;			/* low half of the last number before this boot */
 };
 
 /* ---- Recovery --------------------------------------------------------------------------------- */
@@ -94,6 +95,7 @@ struct oac_fw_image {
 	void *data;
 	dma_addr_t addr;
 	u32 size;
+	u32 timeout_ms;			/* of its boot; 0: the module's */
 };
 
 /* What the watchdog saw last: its own. */
@@ -169,6 +171,9 @@ int oac_reset_mild(struct oac_card *card, u32 rung, struct oac_queue *queue);
 /* oac_pci.c */
 extern const struct pci_error_handlers oac_pci_errors;
 extern const struct dev_pm_ops oac_pm_ops;
+int oac_pci_save(struct oac_card *card);
+void oac_pci_restore(struct oac_card *card);
+void oac_pci_forget(struct oac_card *card);
 
 /* oac_dump.c */
 void oac_dump(struct oac_card *card, u32 cause, struct oac_queue *queue);

@@ -125,6 +125,11 @@ int oac_hw_status(struct oac_card *card, u32 *status)
 	/* Frozen, and the PCI core is about to tell; or a reset has begun since. */
 	if (pci_channel_offline(card->pdev) || oac_card_is_away(card))
 		return -EHOSTDOWN;
+	/* On the bus, without the addresses that it was given: that is mended with the reset. */
+	if (pci_device_is_present(card->pdev)) {
+		oac_card_fail(card, OAC_CAUSE_SELF_RESET, "its registers are not where they were");
+		return -EHOSTDOWN;
+	}
 	oac_card_lose(card, "registers read all ones");
 	return -ENODEV;
 }

@@ -7,9 +7,35 @@
  */
 #include <linux/pci.h>
 #include <linux/pm.h>
+#include <linux/slab.h>
 
 #include "oac_drv.h"
 #include "oac_hw.h"
+
+/*
+ * The configuration as it was at probe, without bus mastering: the card keeps that from touching
+ * memory until it is booted. What it has now may be nothing to go back to.
+ */
+void oac_pci_restore(struct oac_card *card)
+{
+	if (!pci_load_saved_state(card->pdev, card->config))
+		pci_restore_state(card->pdev);
+	pci_clear_master(card->pdev);
+}
+
+/* Everything is set up, but for bus mastering. */
+int oac_pci_save(struct oac_card *card)
+{
+	pci_save_state(card->pdev);
+	card->config = pci_store_saved_state(card->pdev);
+	return card->config ? 0 : -ENOMEM;
+}
+
+void oac_pci_forget(struct oac_card *card)
+{
+	kfree(card->config);
+	card->config = NULL;
+}
 
 /* Is it our own reset that the PCI core tells us of? */
 static bool oac_pci_is_ours(struct oac_card *card)
@@ -93,10 +119,7 @@ static pci_ers_result_t oac_pci_slot_reset(struct pci_dev *pdev)
 		oac_pci_begin(card);
 		oac_pci_settle(card);
 	}
-	pci_restore_state(pdev);
-	pci_save_state(pdev);
-	/* It may touch memory again when it is booted, not before. */
-	pci_clear_master(pdev);
+	oac_pci_restore(card);
 	if (!pci_device_is_present(pdev) || !oac_hw_is_there(card))
 		return PCI_ERS_RESULT_DISCONNECT;
 	return PCI_ERS_RESULT_RECOVERED;
@@ -129,8 +152,7 @@ static void oac_pci_reset_done(struct pci_dev *pdev)
 	if (oac_pci_is_ours(card))
 		return;
 	oac_pci_settle(card);
-	pci_save_state(pdev);
-	pci_clear_master(pdev);
+	oac_pci_restore(card);
 	oac_pci_end(card, OAC_CAUSE_OPERATOR);
 }
 
@@ -171,6 +193,4 @@ static int oac_pci_wake(struct device *dev)
 	return 0;
 }
 
-const struct dev_pm_ops oac_pm_ops = {
-	SYSTEM_SLEEP_PM_OPS(oac_pci_suspend, oac_pci_wake)
-};
+const struct dev_pm_ops oac_pm_ops = { SYSTEM_SLEEP_PM_OPS(oac_pci_suspend, oac_pci_wake) };

@@ -183,6 +183,8 @@ static void oac_queue_keep_progress(struct oac_queue *queue)
 	line = &queue->card->progress[queue->hw_id];
 	queue->last.taken = le32_to_cpu(READ_ONCE(line->sq_head));
 	queue->last.completed = le32_to_cpu(READ_ONCE(line->completed));
+	if (queue->last.completed)
+		WRITE_ONCE(queue->card->has_worked, true);
 	queue->last.state = le32_to_cpu(READ_ONCE(line->state));
 	queue->last.status = le32_to_cpu(READ_ONCE(line->status));
 	queue->last.fault_addr = le64_to_cpu(READ_ONCE(line->fault_addr));

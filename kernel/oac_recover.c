@@ -30,7 +30,7 @@ static const char *const oac_rungs[OAC_RUNG_COUNT] = {
 #define OAC_RUNG_ROW(name, text) [OAC_RUNG_##name] = #name,
 	/* clang-format off */
 	OAC_RUNGS(OAC_RUNG_ROW)
-	/* clang-format on */
+/* clang-format on */
 #undef OAC_RUNG_ROW
 };
 
@@ -38,7 +38,7 @@ static const char *const oac_causes[] = {
 #define OAC_CAUSE_ROW(name, text) [OAC_CAUSE_##name] = #name,
 	/* clang-format off */
 	OAC_CAUSES(OAC_CAUSE_ROW)
-	/* clang-format on */
+/* clang-format on */
 #undef OAC_CAUSE_ROW
 };
 
@@ -245,11 +245,24 @@ static int oac_recover_rung(struct oac_card *card, u32 rung, struct oac_context 
 	return err;
 }
 
+/*
+ * Where to begin. A card that hangs again before it has done anything for anybody was not helped by
+ * what seemed to help; but no program can make the card unusable by hanging it again and again.
+ */
+static u32 oac_recover_first(struct oac_card *card, const struct oac_wish *wish)
+{
+	u32 rung = max_t(u32, wish->rung, OAC_RUNG_SOFT_RESET);
+
+	if (wish->cause == OAC_CAUSE_HANG && card->last_rung && !READ_ONCE(card->has_worked))
+		rung = min_t(u32, card->last_rung + 1, OAC_RUNG_FIRMWARE);
+	return rung;
+}
+
 /* Those that take everything from everybody. */
 static int oac_recover_card(struct oac_card *card, const struct oac_wish *wish, u32 *helped)
 {
 	struct oac_context *guilty = wish->queue ? wish->queue->context : NULL;
-	u32 rung = max_t(u32, wish->rung, OAC_RUNG_SOFT_RESET);
+	u32 rung = oac_recover_first(card, wish);
 	int err = -EACCES;
 
 	oac_health_reset_begins(card, wish->cause);
@@ -270,6 +283,8 @@ static int oac_recover_card(struct oac_card *card, const struct oac_wish *wish, 
 	/* Where no rung was allowed, or there was no time for one. */
 	if (err)
 		oac_reset_settle(card, guilty);
+	else
+		card->last_rung = *helped;
 	return err;
 }
 

@@ -39,9 +39,8 @@ static int oac_reset_function(struct oac_card *card)
 		return -EOPNOTSUPP;
 	set_bit(OAC_AWAY_RESET, &card->away);
 	pci_cfg_access_lock(pdev);
-	pci_save_state(pdev);
 	err = pcie_flr(pdev);
-	pci_restore_state(pdev);
+	oac_pci_restore(card);
 	pci_cfg_access_unlock(pdev);
 	clear_bit(OAC_AWAY_RESET, &card->away);
 	return err;
@@ -57,6 +56,8 @@ static int oac_reset_bus(struct oac_card *card)
 		return -EOPNOTSUPP;
 	set_bit(OAC_AWAY_RESET, &card->away);
 	err = pci_reset_bus(card->pdev);
+	if (!err)
+		oac_pci_restore(card);
 	clear_bit(OAC_AWAY_RESET, &card->away);
 	return err;
 }
@@ -64,9 +65,13 @@ static int oac_reset_bus(struct oac_card *card)
 /* Resets the card, and looks whether that has happened. */
 int oac_reset_card(struct oac_card *card, u32 rung)
 {
-	u32 count = oac_hw_reset_count(card);
+	u32 count;
 	int err;
 
+	/* It may have lost its configuration with a reset of its own. */
+	if (!oac_hw_is_there(card))
+		oac_pci_restore(card);
+	count = oac_hw_reset_count(card);
 	switch (rung) {
 	case OAC_RUNG_SOFT_RESET:
 	case OAC_RUNG_FIRMWARE:
@@ -107,8 +112,7 @@ static bool oac_reset_queue_is_over(struct oac_queue *queue)
 {
 	const struct oac_progress *line = &queue->card->progress[queue->hw_id];
 
-	return READ_ONCE(queue->dead) ||
-	       READ_ONCE(line->state) != cpu_to_le32(OAC_QUEUE_RUNNING);
+	return READ_ONCE(queue->dead) || READ_ONCE(line->state) != cpu_to_le32(OAC_QUEUE_RUNNING);
 }
 
 /* The queue fails like with any command that does; its context and all else go on. */
@@ -142,7 +146,7 @@ static int oac_reset_take_queue(struct oac_queue *queue)
 	return 0;
 }
 
-static int oac_reset_take_context(struct oac_context *context)
+static int oac_reset_take_context(struct oac_context *context, struct rb_root *maps)
 {
 	int err;
 
@@ -152,7 +156,7 @@ static int oac_reset_take_context(struct oac_context *context)
 	if (err)
 		return err;
 	smp_store_release(&context->lost, OAC_LOST_GUILTY);
-	oac_context_leave(context);
+	*maps = oac_context_leave(context);
 	return 0;
 }
 
@@ -160,12 +164,15 @@ static int oac_reset_take_context(struct oac_context *context)
 int oac_reset_mild(struct oac_card *card, u32 rung, struct oac_queue *queue)
 {
 	struct oac_context *context = queue->context;
+	struct rb_root maps = RB_ROOT;
 	int err;
 
 	if (rung == OAC_RUNG_ABORT)
 		return oac_reset_abort(queue);
 	mutex_lock(&context->lock);
-	err = rung == OAC_RUNG_QUEUE ? oac_reset_take_queue(queue) : oac_reset_take_context(context);
+	err = rung == OAC_RUNG_QUEUE ? oac_reset_take_queue(queue) :
+				       oac_reset_take_context(context, &maps);
 	mutex_unlock(&context->lock);
+	oac_map_free_all(&maps);
 	return err;
 }

@@ -142,15 +142,9 @@ static ssize_t rungs_show(struct device *dev, struct device_attribute *attr, cha
 static DEVICE_ATTR_RO(rungs);
 
 static struct attribute *oac_health_attrs[] = {
-	&dev_attr_state.attr,
-	&dev_attr_reason.attr,
-	&dev_attr_action.attr,
-	&dev_attr_since.attr,
-	&dev_attr_generation.attr,
-	&dev_attr_reset.attr,
-	&dev_attr_recovery.attr,
-	&dev_attr_rungs.attr,
-	NULL,
+	&dev_attr_state.attr,	 &dev_attr_reason.attr,	    &dev_attr_action.attr,
+	&dev_attr_since.attr,	 &dev_attr_generation.attr, &dev_attr_reset.attr,
+	&dev_attr_recovery.attr, &dev_attr_rungs.attr,	    NULL,
 };
 
 static const struct attribute_group oac_health_group = {

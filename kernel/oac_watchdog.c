@@ -90,6 +90,8 @@ static bool oac_watch_queue(struct oac_queue *queue, unsigned long limit)
 	if (READ_ONCE(queue->dead) || oac_queue_is_lost(queue))
 		return false;
 	if (oac_watch_queue_moves(queue, &now)) {
+		if (now.completed)
+			WRITE_ONCE(queue->card->has_worked, true);
 		queue->seen = now;
 		return false;
 	}
@@ -135,7 +137,8 @@ static void oac_watch_queues(struct oac_card *card)
 	if (!READ_ONCE(oac_hang_ms) || oac_health_holds(card, OAC_REASON_TOO_HOT))
 		return;
 	for (i = 0; i < card->vector_count; i++)
-		count += oac_watch_vector(&card->vectors[i], hung + count, ARRAY_SIZE(hung) - count);
+		count +=
+			oac_watch_vector(&card->vectors[i], hung + count, ARRAY_SIZE(hung) - count);
 	for (i = 0; i < count; i++)
 		oac_card_hangs(card, hung[i]);
 }
@@ -209,8 +212,7 @@ static void oac_watch_work(struct work_struct *work)
 	if (ms)
 		oac_watch_look(card);
 	drm_dev_exit(idx);
-	queue_delayed_work(oac_wq, &card->watch.work,
-			   msecs_to_jiffies(ms ?: OAC_WATCH_IDLE_MS));
+	queue_delayed_work(oac_wq, &card->watch.work, msecs_to_jiffies(ms ?: OAC_WATCH_IDLE_MS));
 }
 
 void oac_watchdog_init(struct oac_card *card)

@@ -19,7 +19,7 @@ namespace oac::abi
 namespace
 {
 
-constexpr int patience_ms = 60000;
+constexpr int patience_ms = 20000;
 
 std::string read_line(const std::string &path)
 {
@@ -109,7 +109,7 @@ std::vector<drm_oac_event> event_reader::read_until(std::uint16_t code, std::uin
 	for (;;) {
 		pollfd poll_for = { fd(), POLLIN, 0 };
 
-		if (poll(&poll_for, 1, patience_ms) != 1) {
+		if (poll(&poll_for, 1, patience_ms * static_cast<int>(slowness())) != 1) {
 			ADD_FAILURE() << "no event 0x" << std::hex << code << ", arg 0x" << arg;
 			return all;
 		}

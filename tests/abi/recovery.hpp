@@ -48,7 +48,8 @@ int write_health_file(const std::string &node, const std::string &name, const st
 class event_reader
 {
 public:
-	event_reader(const node &on, std::uint64_t from, std::uint32_t flags = 0x800 /* O_NONBLOCK */);
+	event_reader(const node &on, std::uint64_t from,
+		     std::uint32_t flags = 0x800 /* O_NONBLOCK */);
 	int fd() const { return fd_.fd(); }
 	/* All that is there now. */
 	std::vector<drm_oac_event> read() const;

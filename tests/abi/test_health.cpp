@@ -72,8 +72,8 @@ TEST_F(health, is_for_everybody_and_resets_are_not)
 TEST_F(health, rungs_have_a_line_each)
 {
 	std::ifstream file("/sys/bus/pci/devices/" + pci_address(path()) + "/health/rungs");
-	const char *const names[] = { "abort",	    "queue", "context",	  "soft_reset",
-				      "flr",	    "bus_reset", "firmware", "wedged" };
+	const char *const names[] = { "abort", "queue",	    "context",	"soft_reset",
+				      "flr",   "bus_reset", "firmware", "wedged" };
 	const auto counts = rungs();
 	std::string line;
 

@@ -188,16 +188,15 @@ TEST_F(reset_card, doorbells_become_plain_memory)
 	if (!(dev().info().driver_features & DRM_OAC_FEATURE_USER_SUBMIT))
 		GTEST_SKIP() << "no doorbells to map";
 	const auto made = make_queue();
-	const mapping bell(dev(), made.doorbell_offset, page);
+	const bell bell(dev(), made);
 
-	ASSERT_TRUE(bell.is_valid());
+	ASSERT_TRUE(bell.mapped() && bell.is_valid());
 	submit(bell, 0, OAC_CMD_NOP);
 	wait_for(made.queue, 1);
 	ASSERT_EQ(reset(soft), 0);
-	*bell.at<std::uint32_t>(OAC_DB_SQ_TAIL) = 99;
-	EXPECT_EQ(*bell.at<std::uint32_t>(OAC_DB_SQ_TAIL), 99u);
+	EXPECT_EQ(bell.ring(99), 0);
+	EXPECT_EQ(*bell.mapped()->at<std::uint32_t>(OAC_DB_SQ_TAIL), 99u);
 	/* The number is another queue's now; the old page does not reach it. */
-	const node other = open();
 	EXPECT_FALSE(mapping(dev(), made.doorbell_offset, page).is_valid());
 	expect_card_works();
 }
@@ -260,8 +259,7 @@ TEST_F(reset_card, sysfs_takes_the_name_of_a_rung)
 TEST_F(reset_card, by_the_pci_core_is_followed_by_a_recovery)
 {
 	const event_reader reader(dev(), 0);
-	const std::string device = "/sys/bus/pci/devices/" +
-				   pci_address(path());
+	const std::string device = "/sys/bus/pci/devices/" + pci_address(path());
 	const node file(::open((device + "/reset").c_str(), O_WRONLY | O_CLOEXEC));
 
 	ASSERT_GE(file.fd(), 0);

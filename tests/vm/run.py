@@ -5,7 +5,9 @@
 
 The guest's user space is an initramfs made here from the host's own programs
 and the build folder. Its first serial port is the kernel's console, its second
-carries the results, one line per test. Nothing here needs privilege.
+carries the results, one line per test. A line there that begins with "# ctl"
+goes to a card's control socket, and the answer back. Nothing here needs
+privilege.
 """
 
 import argparse
@@ -19,6 +21,7 @@ import re
 import selectors
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -40,6 +43,7 @@ DEBUG_SLOW = 4
 EMULATOR = ("{build}/tools/accel-emu", "serve", "--dir", "{dir}",
             "--cards", "{cards}", "--doorbells", "trapped")
 EMULATOR_START_S = 30
+CONTROL_S = 20
 NUMA_NODE_MIB = 1024
 ENDING_S = 5
 
@@ -384,6 +388,8 @@ def guest_options(args, kernel, scratch):
     """The machine without its cards and serial ports."""
     words = kernel.words + [f"SUITE={args.suite}", f"CARDS={args.cards}",
                             f"TOPOLOGY={args.topology}"]
+    if (scratch / "card0.ctl").exists():
+        words.append("OAC_TEST_CTL=/dev/ttyS1")
     words += [word for words_of_one in args.append for word in words_of_one.split()]
     if args.shell:
         words.append("DEBUG_SHELL=1")
@@ -394,7 +400,25 @@ def guest_options(args, kernel, scratch):
 
 # --- results -----------------------------------------------------------------
 
-def follow(qemu, emulator, results, deadline):
+def control(scratch, card, request):
+    """What a card's control socket answers, on one line."""
+    try:
+        with socket.socket(socket.AF_UNIX) as door:
+            door.settimeout(CONTROL_S)
+            door.connect(str(scratch / f"card{card}.ctl"))
+            door.sendall(request.encode() + b"\n")
+            answer = b""
+            while not answer.endswith(b"\n"):
+                piece = door.recv(65536)
+                if not piece:
+                    break
+                answer += piece
+    except OSError as error:
+        answer = json.dumps({"ok": False, "error": str(error)}).encode()
+    return answer.strip() + b"\n"
+
+
+def follow(qemu, emulator, results, deadline, scratch):
     """Reads results until the guest is off; returns what went wrong."""
     with selectors.DefaultSelector() as selector:
         selector.register(qemu.stdout, selectors.EVENT_READ)
@@ -410,7 +434,11 @@ def follow(qemu, emulator, results, deadline):
                 if key.fileobj is qemu.stdout:
                     if not data:
                         return None
+                    seen = len(results.lines)
                     results.feed(data)
+                    for card, request in results.requests(seen):
+                        qemu.stdin.write(control(scratch, card, request))
+                        qemu.stdin.flush()
                 elif not data:
                     return (f"the card emulator ended with {emulator.wait()} "
                             f"during {results.running}")
@@ -465,7 +493,7 @@ def boot(args, root, kernel, scratch, processes):
         # stdout is the second port: its end is the machine's
         command += ["-serial", f"file:{scratch / 'console.log'}",
                     "-serial", "stdio"]
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE,
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE,
                  "stderr": open(scratch / "qemu.log", "wb"),
                  "start_new_session": True}
     command += port_options(args) + card_options(args, scratch) + args.qemu
@@ -510,7 +538,7 @@ def run(args, scratch, processes):
     results = Results()
     try:
         trouble = follow(qemu, emulator, results,
-                         prepared + args.timeout * kernel.slow)
+                         prepared + args.timeout * kernel.slow, scratch)
         judge(results, trouble, qemu, scratch)
     finally:
         log = save_log(args, results, scratch)
