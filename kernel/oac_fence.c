@@ -8,6 +8,7 @@
 #include <linux/dma-fence.h>
 #include <linux/dma-fence-chain.h>
 #include <linux/jiffies.h>
+#include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
@@ -41,7 +42,8 @@ struct oac_fence {
 	struct list_head node;		/* in oac_queue.fences or a list of due ones: one reference */
 	u32 count;
 	int error;			/* to signal with */
-	unsigned long deadline;		/* in jiffies */
+	ktime_t until;			/* its deadline */
+	unsigned long deadline;		/* the same in jiffies, for the look at it */
 };
 
 /* ---- The fence as DRM sees it ----------------------------------------------------------------- */
@@ -71,11 +73,13 @@ static const struct dma_fence_ops oac_fence_ops = {
 	.release = oac_fence_release,
 };
 
-static unsigned long oac_fence_deadline(u64 timeout_ns)
+static void oac_fence_set_deadline(struct oac_fence *fence, u64 timeout_ns)
 {
 	u64 most = (u64)READ_ONCE(oac_fence_timeout_ms) * NSEC_PER_MSEC;
+	u64 life = timeout_ns ? min(timeout_ns, most) : most;
 
-	return jiffies + nsecs_to_jiffies(timeout_ns ? min(timeout_ns, most) : most) + 1;
+	fence->until = ktime_add_ns(ktime_get(), life);
+	fence->deadline = jiffies + nsecs_to_jiffies(life) + 1;
 }
 
 /* A context of its own for each: they need not signal in the order in which they were made. */
@@ -89,7 +93,7 @@ static struct oac_fence *oac_fence_new(const struct drm_oac_queue_fence *args)
 	spin_lock_init(&fence->lock);
 	INIT_LIST_HEAD(&fence->node);
 	fence->count = args->count;
-	fence->deadline = oac_fence_deadline(args->timeout_ns);
+	oac_fence_set_deadline(fence, args->timeout_ns);
 	dma_fence_init(&fence->base, &oac_fence_ops, &fence->lock, dma_fence_context_alloc(1), 1);
 	return fence;
 }
@@ -152,6 +156,9 @@ static void oac_fence_take_late(struct oac_queue *queue, struct list_head *due)
 	if (time_before(now, queue->fence_jiffies))
 		return;
 	list_for_each_entry_safe(fence, next, &queue->fences, node) {
+		/* Jiffies may have stood still and caught up: none ends before its time. */
+		if (time_after_eq(now, fence->deadline) && ktime_before(ktime_get(), fence->until))
+			fence->deadline = now + 1;
 		if (time_after_eq(now, fence->deadline))
 			oac_fence_take(queue, fence, -ETIMEDOUT, due);
 		else if (time_before(fence->deadline, nearest))

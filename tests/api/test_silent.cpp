@@ -174,13 +174,15 @@ TEST_F(silent_test, a_stage_that_is_busy_is_waited_for_no_longer_than_asked)
 
 TEST_F(silent_test, waits_end_at_once_when_it_dies)
 {
-	accel::context context(*device_);
-	accel::timeline timeline(context);
-	keep_busy_with([&] { return timeline.wait(1, 60s) == -ENODEV ? 0 : 1; });
-	const auto begin = clock::now();
-	server_.kill();
-	expect_busy_ends();
-	EXPECT_LT(clock::now() - begin, soon);
+	{
+		accel::context context(*device_);
+		accel::timeline timeline(context);
+		keep_busy_with([&] { return timeline.wait(1, 60s) == -ENODEV ? 0 : 1; });
+		const auto begin = clock::now();
+		server_.kill();
+		expect_busy_ends();
+		EXPECT_LT(clock::now() - begin, soon);
+	}
 	device_.reset();
 }
 
