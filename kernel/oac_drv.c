@@ -54,8 +54,8 @@ void oac_card_lose(struct oac_card *card, const char *why)
 		return;
 	if (why) {
 		drm_err(&card->drm, "card lost: %s\n", why);
-		oac_event_add(card, OAC_EVENT_GONE, 0, 0, 0);
 		oac_health_set(card, OAC_REASON_GONE, OAC_CAUSE_GONE);
+		oac_event_add(card, OAC_EVENT_GONE, 0, 0, 0);
 	}
 	wake_up_all(&card->admin.wait);
 	schedule_work(&card->lost_work);

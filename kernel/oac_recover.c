@@ -298,8 +298,8 @@ static void oac_recover_give_up(struct oac_card *card, const struct oac_wish *wi
 	oac_fw_set_state(card, OAC_FW_DOWN);
 	oac_rung_count(card, OAC_RUNG_WEDGED, wish->cause, now_ns, 0);
 	drm_err(&card->drm, "no rung helped: the card is out of use\n");
-	oac_event_add(card, OAC_EVENT_WEDGED, wish->cause, 0, 0);
 	oac_health_set(card, OAC_REASON_WEDGED, wish->cause);
+	oac_event_add(card, OAC_EVENT_WEDGED, wish->cause, 0, 0);
 }
 
 /* Waits for somebody to look. A card that stopped stays so; one with a queue that hangs works on. */
@@ -346,14 +346,15 @@ static int oac_recover_run(struct oac_card *card, const struct oac_wish *wish, u
 		err = oac_recover_mildly(card, wish, helped);
 	if (err)
 		err = oac_recover_card(card, wish, helped);
-	if (err) {
+	/* Health first: whoever reads the event finds the card as it says. */
+	if (err)
 		oac_recover_give_up(card, wish);
-	} else {
+	oac_health_reset_ends(card, !err);
+	if (!err) {
 		oac_event_add(card, OAC_EVENT_RECOVERED, *helped, 0, 0);
 		drm_info(&card->drm, "recovered by %s, cause %s\n", oac_rungs[*helped],
 			 oac_causes[wish->cause]);
 	}
-	oac_health_reset_ends(card, !err);
 	return err;
 }
 

@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <thread>
 
 #include <fcntl.h>
@@ -267,6 +268,37 @@ TEST_F(reset_card, by_the_pci_core_is_followed_by_a_recovery)
 	reader.read_until(OAC_EVENT_RECOVERED);
 	EXPECT_EQ(health().generation, generation_ + 1);
 	EXPECT_EQ(lost(context_), static_cast<std::uint32_t>(OAC_LOST_INNOCENT));
+	expect_card_works();
+}
+
+/* As far as the kernel's own test of it goes: all devices sleep and wake, the machine does not. */
+TEST_F(reset_card, the_hosts_sleep_loses_contexts_and_nothing_else)
+{
+	const auto write_power = [](const char *name, const std::string &text) {
+		const node file(
+			::open((std::string("/sys/power/") + name).c_str(), O_WRONLY | O_CLOEXEC));
+
+		return ::write(file.fd(), text.data(), text.size()) ==
+		       static_cast<ssize_t>(text.size());
+	};
+	const event_reader reader(dev(), 0);
+	const auto made = make_stuck_queue();
+	drm_oac_queue_wait look = {};
+
+	if (!std::getenv("OAC_TEST_UNBIND"))
+		GTEST_SKIP() << "OAC_TEST_UNBIND is not set: other cards' users would lose, too";
+	if (!write_power("pm_test", "devices"))
+		GTEST_SKIP() << "the kernel cannot test its sleep (/sys/power/pm_test)";
+	EXPECT_TRUE(write_power("state", "freeze")) << errno;
+	EXPECT_TRUE(write_power("pm_test", "none"));
+	reader.read_until(OAC_EVENT_RECOVERED);
+	EXPECT_EQ(rungs()[soft].last_cause, static_cast<std::uint32_t>(OAC_CAUSE_RESUME));
+	EXPECT_EQ(health().generation, generation_ + 1);
+	EXPECT_EQ(lost(context_), static_cast<std::uint32_t>(OAC_LOST_INNOCENT));
+	look.queue = made.queue;
+	EXPECT_EQ(dev()(look), ESTALE);
+	EXPECT_EQ(look.taken, 3u);
+	EXPECT_EQ(look.completed, 2u);
 	expect_card_works();
 }
 
