@@ -370,7 +370,6 @@ static int oac_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = oac_pci_save(card);
 	if (err)
 		goto err_irq;
-	pci_set_master(pdev);
 	/* Without firmware there is a device all the same: to see why, and to load another. */
 	err = oac_fw_start(card);
 	if (err)

@@ -30,8 +30,10 @@
  * the turn may take all others but operator; the PCI core's lock on the device comes in front of it.
  * Who holds any of the others only asks for a recovery. Nothing that touches user memory runs under
  * any of them. A buffer may be freed with its last reference: none is put under a context's lock.
- * A card that takes its local memory back holds its scrub lock and the dma-buf's, and waits for
- * another card, whose locks come behind them; that card's turn is not among these.
+ * A card that takes its local memory back holds its turn, its scrub lock and the dma-buf's, and waits
+ * for another card's context and admin locks, never for that one's turn or scrub lock. Who holds a
+ * context's or an admin lock waits for that same card only, and one that is being recovered has
+ * stopped: it says no at once. So cards that import from each other can recover at the same time.
  * Fences are signalled with no spinlock of ours held, since their callbacks are anybody's; a
  * fence's lock comes behind store_lock, and our own callback takes no lock under it.
  */

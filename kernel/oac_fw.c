@@ -125,15 +125,22 @@ static int oac_fw_wait(struct oac_card *card, u32 timeout_ms)
 	return -ETIME;
 }
 
-/* A boot starts in state ROM: there, a later FAILED cannot be an old one. */
+/*
+ * A boot starts in state ROM: there, a later FAILED cannot be an old one, and what the card could
+ * reach before is forgotten. Only then it may touch memory again.
+ */
 static int oac_fw_prepare(struct oac_card *card)
 {
 	u32 state;
 	int err = oac_hw_state(card, &state);
 
-	if (err || state == OAC_STATE_ROM)
+	if (!err && state != OAC_STATE_ROM)
+		err = oac_hw_reset(card);
+	if (err)
 		return err;
-	return oac_hw_reset(card);
+	pci_set_master(card->pdev);
+	WRITE_ONCE(card->stopped, false);
+	return 0;
 }
 
 static int oac_fw_boot_flash(struct oac_card *card)
@@ -315,8 +322,6 @@ int oac_fw_restart(struct oac_card *card, bool use_default)
 {
 	int err;
 
-	pci_set_master(card->pdev);
-	WRITE_ONCE(card->stopped, false);
 	if (use_default || !card->image.data)
 		err = oac_fw_boot_default(card);
 	else
@@ -375,8 +380,6 @@ static int oac_fw_change(struct oac_card *card, struct oac_fw_image *image)
 	oac_health_reset_begins(card, OAC_CAUSE_OPERATOR);
 	oac_reset_quiesce(card);
 	oac_reset_settle(card, NULL);
-	pci_set_master(card->pdev);
-	WRITE_ONCE(card->stopped, false);
 	err = oac_fw_boot_host(card, image);
 	if (!err)
 		oac_fw_keep(card, image);

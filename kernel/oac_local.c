@@ -6,6 +6,7 @@
  * no part of it any more, and processes that have them mapped see plain memory. The same plain
  * memory stands in when the card is lost. Other cards that reach a part have it taken away.
  */
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 
@@ -14,6 +15,8 @@
 
 /* Scrubbed with one command: bounds how long others wait for the admin queue. */
 #define OAC_SCRUB_CHUNK		((u64)SZ_64M)
+/* For fences of other drivers on memory that is taken back, all together: users can add some. */
+#define OAC_REVOKE_TIMEOUT_MS	10000
 
 /* Before the first firmware. The registers are the card's word: the window must really be there. */
 void oac_local_init(struct oac_card *card)
@@ -66,6 +69,7 @@ int oac_local_start(struct oac_card *card)
 /* From other cards. scrub_lock keeps the list of those done whole while the lock is not held. */
 static void oac_local_revoke_peers(struct oac_card *card)
 {
+	unsigned long deadline = jiffies + msecs_to_jiffies(OAC_REVOKE_TIMEOUT_MS);
 	struct oac_local *local = &card->local;
 	struct oac_bo *bo;
 	LIST_HEAD(done);
@@ -78,7 +82,7 @@ static void oac_local_revoke_peers(struct oac_card *card)
 		if (!kref_get_unless_zero(&bo->gem.refcount))
 			continue;
 		mutex_unlock(&local->lock);
-		oac_prime_revoke(bo);
+		oac_prime_revoke(bo, deadline);
 		drm_gem_object_put(&bo->gem);
 		mutex_lock(&local->lock);
 	}
@@ -99,8 +103,8 @@ static void oac_local_revoke_mapped(struct oac_card *card)
 }
 
 /*
- * The firmware is about to go or went, and no context has a map any more. When this returns, no process and no other
- * card reaches local memory, and none will through a buffer of now.
+ * The firmware is about to go or went, and no context has a map any more. When this returns, no
+ * process and no other card reaches local memory, and none will through a buffer of now.
  */
 void oac_local_stop(struct oac_card *card)
 {

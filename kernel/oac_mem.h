@@ -200,7 +200,7 @@ int oac_prime_handle_to_fd(struct drm_device *drm, struct drm_file *file, u32 ha
 struct dma_buf *oac_prime_export(struct drm_gem_object *gem, int flags);
 struct drm_gem_object *oac_prime_import(struct drm_device *drm, struct dma_buf *dmabuf);
 bool oac_prime_has_peer(struct oac_card *card);
-void oac_prime_revoke(struct oac_bo *bo);
+void oac_prime_revoke(struct oac_bo *bo, unsigned long deadline);
 void oac_prime_detach(struct oac_bo *bo);
 void oac_prime_free(struct oac_bo *bo);
 

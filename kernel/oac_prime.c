@@ -10,6 +10,7 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
+#include <linux/jiffies.h>
 #include <linux/module.h>
 #include <linux/pci-p2pdma.h>
 #include <linux/scatterlist.h>
@@ -22,8 +23,6 @@
 
 OAC_IMPORT_DMA_BUF;
 
-/* For a fence of another driver that works on memory which is taken back. */
-#define OAC_REVOKE_TIMEOUT_MS	10000
 /* What one entry of a table can hold, and stay aligned. */
 #define OAC_PEER_PIECE		((u64)SZ_1G)
 
@@ -121,18 +120,21 @@ static void oac_peer_unmap(struct dma_buf_attachment *attach, struct sg_table *s
 
 /*
  * Takes a local buffer back from all devices. It is stale, or the card is lost: no device maps it
- * any more.
+ * any more. Another driver's device may work on it until its fences signal, or the deadline.
  */
-void oac_prime_revoke(struct oac_bo *bo)
+void oac_prime_revoke(struct oac_bo *bo, unsigned long deadline)
 {
-	unsigned long timeout = msecs_to_jiffies(OAC_REVOKE_TIMEOUT_MS);
 	struct dma_resv *resv = bo->gem.resv;
+	unsigned long now, timeout;
 
 	dma_resv_lock(resv, NULL);
 	if (bo->exported) {
 		oac_dma_buf_invalidate(bo->exported);
+		now = jiffies;
+		timeout = time_before(now, deadline) ? deadline - now : 0;
 		if (dma_resv_wait_timeout(resv, DMA_RESV_USAGE_BOOKKEEP, false, timeout) <= 0)
-			drm_err(bo->gem.dev, "a device does not let go of local memory\n");
+			drm_err_ratelimited(bo->gem.dev,
+					    "a device does not let go of local memory\n");
 	}
 	dma_resv_unlock(resv);
 }
