@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include <drm/oac_accel.h>
+#include <drm/oac_dump.h>
 #include <hw/oac_firmware.h>
 #include <hw/oac_ops.h>
 #include <hw/oac_queue.h>
