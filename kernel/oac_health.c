@@ -222,7 +222,7 @@ static const char *oac_health_wedged(u32 reason)
 	return NULL;
 }
 
-/* Changes that follow fast are told as one; the events have them all. */
+/* Changes that follow fast are told as one, a reset by its outcome; the events have them all. */
 static void oac_health_work(struct work_struct *work)
 {
 	struct oac_card *card = container_of(work, struct oac_card, health.work);
@@ -232,9 +232,11 @@ static void oac_health_work(struct work_struct *work)
 	char *words[5] = { state, reason, action };
 
 	oac_health_read(card, &health);
-	if (health.reason == card->health.told)
+	if (health.reason == card->health.told &&
+	    health.generation == card->health.told_generation)
 		return;
 	card->health.told = health.reason;
+	card->health.told_generation = health.generation;
 	oac_health_word(state, sizeof(state), "OAC_HEALTH", oac_states[health.state]);
 	oac_health_word(reason, sizeof(reason), "OAC_REASON", oac_reasons[health.reason].name);
 	oac_health_word(action, sizeof(action), "OAC_ACTION", oac_actions[health.action]);

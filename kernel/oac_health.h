@@ -40,7 +40,8 @@ struct oac_health {
 	u64 arg;
 	u64 since_ns;			/* CLOCK_BOOTTIME */
 	bool announced;			/* the node is there: uevents may be sent */
-	u32 told;			/* reason of the last uevent; work's own */
+	u32 told;			/* reason of the last uevent; work's own, as is the next */
+	u32 told_generation;
 	struct work_struct work;	/* sends uevents */
 };
 
