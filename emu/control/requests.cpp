@@ -74,7 +74,7 @@ trigger trigger_in(const json &request)
 		return at;
 	if (!found->is_object() || found->size() != 1)
 		throw wrong_request("'at' is an object with one key: ms, or what is counted");
-	const auto &[key, value] = *found->items().begin();
+	const std::string key = found->begin().key();
 	if (key == "ms") {
 		at.after_ns = number_in(*found, "ms", 0, 0, MS_MAX) * NS_PER_MS;
 		return at;

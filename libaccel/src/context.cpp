@@ -130,8 +130,9 @@ void accel_context::unmap(std::uint64_t address, bool is_internal)
 	try {
 		device->backend->unmap(id, address, size);
 	} catch (const std::system_error &failed) {
-		/* A lost card, or context, reaches nothing any more: the buffer can go. */
-		if (failed.code().value() == ENODEV || failed.code().value() == ESTALE) {
+		/* A card, or context, that is lost or about to be reaches nothing: the buffer can go. */
+		const int code = failed.code().value();
+		if (code == ENODEV || code == ESTALE || code == EHOSTDOWN) {
 			forget(address);
 		} else {
 			const std::lock_guard lock(mutex);
