@@ -232,8 +232,7 @@ static void oac_health_work(struct work_struct *work)
 	char *words[5] = { state, reason, action };
 
 	oac_health_read(card, &health);
-	if (health.reason == card->health.told &&
-	    health.generation == card->health.told_generation)
+	if (health.reason == card->health.told && health.generation == card->health.told_generation)
 		return;
 	card->health.told = health.reason;
 	card->health.told_generation = health.generation;
