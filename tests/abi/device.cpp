@@ -280,6 +280,23 @@ drm_oac_queue_create queue_test::good_queue() const
 	return create;
 }
 
+drm_oac_queue_create queue_test::make_queue_on(const node &other, std::uint32_t flags) const
+{
+	drm_oac_queue_create create = good_queue();
+	drm_oac_map map = {};
+	std::uint64_t offset = 0;
+
+	map.context = create.context = other.context();
+	map.handle = other.buffer(ring_size, &offset);
+	map.va = va;
+	map.size = ring_size;
+	map.flags = DRM_OAC_MAP_READ | DRM_OAC_MAP_WRITE;
+	create.flags |= flags;
+	EXPECT_EQ(other(map), 0);
+	EXPECT_EQ(other(create), 0);
+	return create;
+}
+
 drm_oac_queue_create queue_test::make_queue() const
 {
 	drm_oac_queue_create create = good_queue();

@@ -151,6 +151,8 @@ protected:
 	bool has_user_submission() const;
 	/* A user queue where there are any, else one for the driver's doorbell. */
 	drm_oac_queue_create good_queue() const;
+	/* On another file: a new context, rings of zeroes (a ring of NOPs), a queue on them. */
+	drm_oac_queue_create make_queue_on(const node &other, std::uint32_t flags = 0) const;
 	drm_oac_queue_create make_queue() const;
 	/* Writes one command into the ring and rings: 0 or the errno. */
 	int submit(const bell &bell, std::uint32_t count, std::uint8_t opcode) const;

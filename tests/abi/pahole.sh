@@ -40,7 +40,7 @@ layout() {
 	for name in $structs; do
 		pahole -C "$name" "$tmp/all.o" >"$tmp/one"
 		awk -v name="$name" -v mode="${1:-64 bits}" -v holes="$tmp/holes" '
-			/XXX|padding:|holes:/ {
+			/hole, try to pack|of padding|padding:|holes:/ {
 				print name " (" mode "):" $0 >>holes
 			}
 			/^\t[^\t}].*;|^\t}/ && match($0, /\/\* +[0-9]+ +[0-9]+ +\*\//) {

@@ -89,17 +89,8 @@ TEST_F(doorbell, outlives_its_file_descriptor)
 	std::optional<mapping> bell;
 	{
 		const node other = open();
-		std::uint64_t offset = 0;
-		drm_oac_map map = {};
-		drm_oac_queue_create create = good_queue();
+		const auto create = make_queue_on(other);
 
-		map.context = create.context = other.context();
-		map.handle = other.buffer(ring_size, &offset);
-		map.va = va;
-		map.size = ring_size;
-		map.flags = DRM_OAC_MAP_READ | DRM_OAC_MAP_WRITE;
-		ASSERT_EQ(other(map), 0);
-		ASSERT_EQ(other(create), 0);
 		bell.emplace(other, create.doorbell_offset, page);
 		ASSERT_TRUE(bell->is_valid());
 	}

@@ -354,14 +354,15 @@ TEST_F(reset_card, under_load)
 				}
 				EXPECT_EQ(own(destroy), 0);
 				rounds++;
+				rounds.notify_one();
 			}
 		});
 	}
 	for (unsigned i = 0; i < 10; i++) {
-		const unsigned now = rounds;
+		const unsigned before = rounds;
 
-		while (rounds < now + 5)
-			usleep(1000);
+		for (unsigned now = before; now < before + 5; now = rounds)
+			rounds.wait(now);
 		EXPECT_EQ(reset(soft), 0);
 	}
 	is_over = true;

@@ -5,6 +5,7 @@
 #include "card_control.hpp"
 
 #include <charconv>
+#include <chrono>
 #include <cstring>
 #include <vector>
 
@@ -68,6 +69,25 @@ unsigned card_control::inject(const std::string &fault)
 	const auto ids = numbers_after(reply, "\"id\":");
 	EXPECT_EQ(ids.size(), 1u) << reply;
 	return ids.empty() ? 0 : ids.front();
+}
+
+void card_control::wait_until_fired(unsigned id)
+{
+	const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+	const std::string mine = "\"id\":" + std::to_string(id) + ",";
+	const std::string waits = "\"fired\":0";
+
+	/* Each look is served by the card itself, between two of its steps. */
+	for (;;) {
+		const std::string state = ask("{\"request\":\"state\"}");
+		const auto entry = state.find(mine);
+		if (entry == state.npos)
+			return;
+		const auto first = state.rfind('{', entry);
+		if (state.substr(first, state.find('}', entry) - first).find(waits) == state.npos)
+			return;
+		ASSERT_LT(std::chrono::steady_clock::now(), end) << state;
+	}
 }
 
 void card_control::clear()

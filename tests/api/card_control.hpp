@@ -25,6 +25,8 @@ public:
 	bool is_there() const { return send_ != nullptr; }
 	/// fault and what it takes, as in docs/emulator.md: R"("fault":"crash")". Returns its id.
 	unsigned inject(const std::string &fault);
+	/// Returns once the card has come to it; at once if it is over already. A failure after 20 s.
+	void wait_until_fired(unsigned id);
 	void clear();
 
 private:

@@ -5,6 +5,8 @@
 // and the next good answer.
 #include "fixture.hpp"
 
+#include "../support/asleep.hpp"
+
 #include <future>
 
 #include "card_control.hpp"
@@ -59,10 +61,12 @@ protected:
 	/// A command of the guilty one that an engine does not end, until what heals it.
 	void hang(const std::string &until)
 	{
-		control_->inject(R"("fault":"hang_command","until":")" + until + "\"");
+		const unsigned id =
+			control_->inject(R"("fault":"hang_command","until":")" + until + "\"");
 		ASSERT_EQ(guilty_->queue.try_fill(guilty_->memory.address(), 64, 7u, 1), 0);
 		ASSERT_EQ(guilty_->queue.try_nop(2), 0);
 		ASSERT_EQ(guilty_->queue.submit(), 0);
+		control_->wait_until_fired(id);
 	}
 	accel::event await(std::string_view name)
 	{
@@ -280,11 +284,14 @@ TEST_F(fault_test, a_lost_interrupt_is_made_up_for)
 	accel::timeline gate(guilty_->context);
 	ASSERT_EQ(guilty_->queue.try_wait(gate, 1, 1), 0);
 	ASSERT_EQ(guilty_->queue.submit(), 0);
+	std::promise<pid_t> thread;
 	auto waits = std::async(std::launch::async, [&] {
 		accel::completion one;
+		thread.set_value(gettid());
 		return guilty_->queue.wait({ &one, 1 }, 20s);
 	});
-	usleep(50000);	// until it sleeps for the interrupt that is to get lost
+	/* Until it sleeps for the interrupt that is to get lost. */
+	ASSERT_TRUE(support::wait_until_asleep(thread.get_future().get()));
 	control_->inject(R"("fault":"lost_interrupt")");
 	const auto start = clock::now();
 	ASSERT_EQ(gate.signal(1), 0);
@@ -297,7 +304,6 @@ TEST_F(fault_test, a_lost_interrupt_is_made_up_for)
 TEST_F(fault_test, a_hanging_queue_that_is_destroyed_is_ended)
 {
 	hang("soft_reset");
-	usleep(10000);
 	guilty_.reset();
 	expect_recovery("hang", ACCEL_RUNG_SOFT_RESET);
 	expect_lost(*innocent_, ACCEL_LOST_INNOCENT);
@@ -307,10 +313,12 @@ TEST_F(fault_test, a_hanging_queue_that_is_destroyed_is_ended)
 TEST_F(fault_test, the_same_where_its_context_is_enough)
 {
 	hang("context");
-	usleep(10000);
 	guilty_.reset();
-	for (int i = 0; i < 1000 && number(ACCEL_NUMBER_QUEUES) > 1; i++)
-		usleep(10000);
+	/* The watch tells of it; its owner does not. So a look after each event, and now and then. */
+	accel::event one{};
+	for (const auto end = clock::now() + 20s;
+	     number(ACCEL_NUMBER_QUEUES) > 1 && clock::now() < end;)
+		stream_->read({ &one, 1 }, 10ms);
 	EXPECT_EQ(number(ACCEL_NUMBER_QUEUES), 1u);
 	EXPECT_EQ(number(ACCEL_NUMBER_CONTEXTS), 1u) << "nothing is left of it";
 	expect_unharmed(*innocent_);
