@@ -11,6 +11,7 @@
 #include <hw/oac_telemetry.h>
 
 #include "error.hpp"
+#include "event_of.hpp"
 
 namespace accel::direct
 {
@@ -62,20 +63,6 @@ sensor_reading reading_of(const oac_sensor_info &info, const oac_sensor_value &v
 	return reading;
 }
 
-event_reading reading_of(const oac_event &event)
-{
-	event_reading reading;
-	reading.sequence = event.seq;
-	reading.card_ns = event.card_ns;
-	reading.argument = event.arg;
-	reading.context = event.context;
-	reading.queue = event.queue;
-	reading.code = event.code;
-	reading.severity = event.severity;
-	reading.action = event.action;
-	return reading;
-}
-
 } // namespace
 
 telemetry_reading card::telemetry()
@@ -114,7 +101,7 @@ std::size_t card::events(std::uint64_t from, std::span<event_reading> events)
 			return read_log(OAC_LOG_EVENTS, from, to);
 		});
 		for (const oac_event &event : found)
-			events[count++] = reading_of(event);
+			events[count++] = event_of(event);
 		if (found.size() < room)
 			break;
 		from = found.back().seq + 1;

@@ -21,6 +21,7 @@
 #include "card_queue.hpp"
 #include "clock.hpp"
 #include "error.hpp"
+#include "event_of.hpp"
 
 namespace accel::direct
 {
@@ -223,14 +224,7 @@ void card::take_events()
 
 void card::take_event(const oac_event &event)
 {
-	event_reading reading;
-	reading.card_ns = event.card_ns;
-	reading.argument = event.arg;
-	reading.context = event.context;
-	reading.queue = event.queue;
-	reading.code = event.code;
-	reading.severity = event.severity;
-	reading.action = event.action;
+	event_reading reading = event_of(event);
 	reading.generation = health_.generation();
 	if (event.code < OAC_EVENT_DRIVER)
 		log_->add(reading);

@@ -18,6 +18,7 @@
 
 #include "../../src/clock.hpp"
 #include "../../src/error.hpp"
+#include "../../src/event_of.hpp"
 #include "ioctl.hpp"
 
 namespace accel::kernel
@@ -48,16 +49,8 @@ health_reading convert(const drm_oac_info_health &raw)
 
 event_reading convert(const drm_oac_event &raw)
 {
-	event_reading event;
+	event_reading event = event_of(raw);
 
-	event.sequence = raw.seq;
-	event.card_ns = raw.card_ns;
-	event.argument = raw.arg;
-	event.context = raw.context;
-	event.queue = raw.queue;
-	event.code = raw.code;
-	event.severity = raw.severity;
-	event.action = raw.action;
 	event.boot_ns = raw.boot_ns;
 	event.generation = raw.generation;
 	return event;

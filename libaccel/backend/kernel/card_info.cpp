@@ -16,6 +16,7 @@
 #include "../../src/clock.hpp"
 #include "../../src/codes.hpp"
 #include "../../src/error.hpp"
+#include "../../src/event_of.hpp"
 
 namespace accel::kernel
 {
@@ -93,17 +94,7 @@ sensor_reading convert(const drm_oac_info_sensor &raw)
 
 event_reading convert(const drm_oac_info_event &raw)
 {
-	event_reading event;
-
-	event.sequence = raw.seq;
-	event.card_ns = raw.card_ns;
-	event.argument = raw.arg;
-	event.context = raw.context;
-	event.queue = raw.queue;
-	event.code = raw.code;
-	event.severity = raw.severity;
-	event.action = raw.action;
-	return event;
+	return event_of(raw);
 }
 
 std::string holder_text(std::int32_t holder)
