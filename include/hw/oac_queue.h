@@ -113,7 +113,7 @@ OAC_ASSERT_SIZE(struct oac_cq_tail, 64);
  * queue that has taken more than it completed, does not wait and does not move any field hangs.
  */
 struct oac_progress {
-	__le32 sq_head;		/* commands taken */
+	__le32 sq_head;		/* commands taken: one not counted here has had no effect yet */
 	__le32 completed;	/* completions posted */
 	__le32 state;		/* OAC_QUEUE_* */
 	__le32 status;		/* OAC_ST_* of the failure when state is ERROR */
