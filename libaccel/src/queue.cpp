@@ -354,6 +354,14 @@ int lost_text(const char *text)
 	return 0;
 }
 
+/* All of a submission, apart: the short way needs no stack then. */
+[[gnu::noinline, gnu::cold]] int submit_after_news(accel_queue *queue) noexcept
+{
+	if (const int result = cannot_submit(queue); result != 0)
+		return result;
+	return accel::on_side<&accel_queue::submit_lock, submit_on_side>(queue);
+}
+
 /* Completions up to the count end have been copied out; how many those are. */
 [[gnu::always_inline]] inline int end_reap(accel_queue *queue, std::uint32_t end) noexcept
 {
@@ -401,10 +409,8 @@ int lost_text(const char *text)
 
 int accel_queue_submit(accel_queue *queue)
 {
-	if (!queue || queue->has_news()) [[unlikely]] {
-		if (const int result = cannot_submit(queue); result != 0)
-			return result;
-	}
+	if (!queue || queue->has_news()) [[unlikely]]
+		return submit_after_news(queue);
 	return accel::on_side<&accel_queue::submit_lock, submit_on_side>(queue);
 }
 
