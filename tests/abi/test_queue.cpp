@@ -2,10 +2,7 @@
 // Copyright the OAC authors
 #include "device.hpp"
 
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include <linux/capability.h>
+#include "../support/without_capability.hpp"
 
 using namespace oac::abi;
 
@@ -29,29 +26,6 @@ protected:
 		return (on ? *on : dev())(arg);
 	}
 };
-
-namespace
-{
-
-/* Drops one effective capability for as long as it lives. */
-class without_capability
-{
-public:
-	explicit without_capability(unsigned capability)
-	{
-		syscall(SYS_capget, &header_, saved_);
-		__user_cap_data_struct fewer[2] = { saved_[0], saved_[1] };
-		fewer[capability / 32].effective &= ~(1u << capability % 32);
-		syscall(SYS_capset, &header_, fewer);
-	}
-	~without_capability() { syscall(SYS_capset, &header_, saved_); }
-
-private:
-	__user_cap_header_struct header_ = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	__user_cap_data_struct saved_[2] = {};
-};
-
-} // namespace
 
 TEST_F(queue, refuses_one_wrong_field_at_a_time)
 {
@@ -102,7 +76,7 @@ TEST_F(queue, rings_need_the_right_access)
 TEST_F(queue, high_priority_is_a_privilege)
 {
 	{
-		const without_capability nice(CAP_SYS_NICE);
+		const support::without_capability nice(CAP_SYS_NICE);
 
 		EXPECT_EQ(with([](auto &q) { q.priority = OAC_PRIORITY_NORMAL; }), 0);
 		EXPECT_EQ(with([](auto &q) { q.priority = OAC_PRIORITY_NORMAL + 1; }), EPERM);

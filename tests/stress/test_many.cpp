@@ -6,14 +6,12 @@
 #include <thread>
 
 #include <fcntl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <linux/capability.h>
-
 #include "../abi/device.hpp"
 #include "../isolation/raw_client.hpp"
+#include "../support/without_capability.hpp"
 #include "system.hpp"
 
 using namespace stress;
@@ -88,24 +86,6 @@ protected:
 	}
 
 	counts idle_;
-};
-
-/* Drops one effective capability for as long as it lives. */
-class without_capability
-{
-public:
-	explicit without_capability(unsigned capability)
-	{
-		syscall(SYS_capget, &header_, saved_);
-		__user_cap_data_struct fewer[2] = { saved_[0], saved_[1] };
-		fewer[capability / 32].effective &= ~(1u << capability % 32);
-		syscall(SYS_capset, &header_, fewer);
-	}
-	~without_capability() { syscall(SYS_capset, &header_, saved_); }
-
-private:
-	__user_cap_header_struct header_ = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	__user_cap_data_struct saved_[2] = {};
 };
 
 } // namespace
@@ -218,7 +198,7 @@ TEST_F(many, limits_of_a_user_are_named_and_bind_only_the_unprivileged)
 		GTEST_SKIP() << "needs root to tell the privileged from others";
 	ASSERT_TRUE(client);
 	{
-		const without_capability resource(CAP_SYS_RESOURCE);
+		const support::without_capability resource(CAP_SYS_RESOURCE);
 		const auto most = dev().info();
 
 		while ((err = add_queue(*client, &limit)) == 0)
