@@ -209,6 +209,20 @@ TEST_F(fault_health_test, lost_data)
 			nullptr);
 }
 
+/// Who has less time than the self-test takes gets no answer, and nobody loses anything by it.
+TEST_F(fault_health_test, a_self_test_without_time_harms_nobody)
+{
+	accel::context context(device());
+	accel::queue queue(context, 4u);
+	const auto generation = device().health().generation;
+	std::uint64_t failed = 0;
+	EXPECT_EQ(accel_device_self_test(device().get(), &failed, 1000), -ETIMEDOUT);
+	EXPECT_EQ(device().self_test(), 0u) << "behind the one that was left";
+	EXPECT_DONE(api::run(queue, [&](auto tag) { return queue.try_nop(tag); }));
+	EXPECT_EQ(context.lost(), ACCEL_LOST_NO);
+	EXPECT_EQ(device().health().generation, generation);
+}
+
 TEST_F(fault_health_test, a_wrong_answer_is_found_and_not_forgotten)
 {
 	api::card_control control(string(ACCEL_STRING_NAME));

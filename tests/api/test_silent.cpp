@@ -128,8 +128,10 @@ TEST_F(silent_test, firmware_load_keeps_its_deadline)
 	server_.halt();
 	expect_timeout_soon([&] { return load(50ms); });
 	expect_timeout_soon([&] { return load(50ms); });
+	EXPECT_NE(device_->health().reason_name(), "starting") << "nobody boots it any more";
 	server_.go_on();
 	EXPECT_EQ(load(30s), 0) << accel_error_text();
+	EXPECT_EQ(device_->health().state_name(), "ok") << device_->health().reason_name();
 }
 
 TEST_F(silent_test, firmware_load_keeps_its_deadline_beside_a_command)

@@ -61,7 +61,14 @@ void admin_queue::enable()
 	bus_.write32(OAC_REG_ADMIN_CONTROL, OAC_ADMIN_CONTROL_ENABLE_MASK);
 	if (session_.fetch_add(1) == UINT32_MAX)
 		session_.store(1);
+	owed_until_ = 0;
 	is_enabled_.store(true);
+}
+
+void admin_queue::stop()
+{
+	const deadline_lock lock(mutex_, patience::within(timeout_ns_), "card " + card_);
+	is_enabled_.store(false);
 }
 
 void admin_queue::disable() noexcept
@@ -101,6 +108,7 @@ std::uint64_t admin_queue::run(const char *what, oac_admin_cmd cmd,
 		throw failure(ESTALE, "card " + card_ + ": " + what + ": " + STALE_TEXT);
 	if (!is_enabled_)
 		not_enabled();
+	collect_owed(what, timeout_ns);
 	std::byte *data = memory_.data() + DATA_OFFSET;
 	if (size > 0) {
 		std::memset(data, 0, size);
@@ -120,7 +128,9 @@ std::uint64_t admin_queue::run_locked(const char *what, oac_admin_cmd &cmd, std:
 	/* Orders the entry before the doorbell; the card loads the doorbell with acquire. */
 	std::atomic_thread_fence(std::memory_order_release);
 	ring_(tail_ + 1);
-	const oac_completion done = wait(what, timeout_ns);
+	const std::int64_t limit = now_ns() + timeout_ns;
+	const oac_completion done =
+		wait(what, limit, std::min(limit, patience::within(timeout_ns)));
 	tail_++;
 	if (done.tag != cmd.cid || !is_status(done.status))
 		fail(EPROTO, OAC_CAUSE_IMPLAUSIBLE,
@@ -140,9 +150,20 @@ bool admin_queue::is_there() const noexcept
 	return (phase.load(std::memory_order_acquire) & OAC_PHASE_MASK) == expected;
 }
 
-oac_completion admin_queue::wait(const char *what, std::int64_t timeout_ns)
+/* What a caller without patience left behind: its answer, and its hold on the data, end first. */
+void admin_queue::collect_owed(const char *what, std::int64_t timeout_ns)
 {
-	const std::int64_t start = now_ns(), deadline = patience::within(timeout_ns);
+	if (owed_until_ == 0)
+		return;
+	wait(what, owed_until_, std::min(owed_until_, patience::within(timeout_ns)));
+	owed_until_ = 0;
+	tail_++;
+}
+
+/* limit: when the card should have answered; deadline: how long the caller waits for it. */
+oac_completion admin_queue::wait(const char *what, std::int64_t limit, std::int64_t deadline)
+{
+	const std::int64_t start = now_ns();
 	while (!is_there() && now_ns() - start < SPIN_NS) {}
 	pollfd fds[2] = { { event_fd_, POLLIN, 0 }, { bus_.lost_fd(), POLLRDHUP, 0 } };
 	while (!is_there()) {
@@ -159,8 +180,8 @@ oac_completion admin_queue::wait(const char *what, std::int64_t timeout_ns)
 		/* The clock, not ppoll(): a card may interrupt for ever and never answer. */
 		if (now_ns() < deadline || is_there())
 			continue;
-		if (deadline < start + timeout_ns)
-			give_up(what);
+		if (deadline < limit)
+			leave(what, limit);
 		else
 			fail(ETIMEDOUT, OAC_CAUSE_ADMIN,
 			     std::string(what) + ": it does not answer");
@@ -171,10 +192,10 @@ oac_completion admin_queue::wait(const char *what, std::int64_t timeout_ns)
 	return done;
 }
 
-/* The card may answer yet, to nobody. */
-void admin_queue::give_up(const char *what)
+/* The card may answer yet: whoever comes next waits for that, and tells if it does not. */
+void admin_queue::leave(const char *what, std::int64_t limit)
 {
-	is_enabled_ = false;
+	owed_until_ = limit;
 	throw failure(ETIMEDOUT,
 		      "card " + card_ + ": " + what + ": no answer in time; allow more time");
 }

@@ -38,7 +38,9 @@ public:
 
 	/* Once the firmware runs; the rings begin at 0. A session begins. */
 	void enable();
-	/* Before a reset, and for good after a failed boot: who waits for an answer gets EHOSTDOWN. */
+	/* Before a reset that can wait for the command under way. Throws ETIMEDOUT. */
+	void stop();
+	/* Before one that cannot, and for good after a failed boot: who waits gets EHOSTDOWN. */
 	void disable() noexcept;
 	bool is_enabled() const noexcept { return is_enabled_.load(); }
 	/* The number of the session: what was made in another one is lost. Never 0. */
@@ -49,7 +51,7 @@ public:
 	 * is what it wrote (empty: none). Returns completion.info. Throws EHOSTDOWN (not enabled, or
 	 * not any more), ENODEV, ETIMEDOUT, EPROTO, or what the card's status means, what: "map" for
 	 * the text. A card that does not answer in time is told of; where only the caller's patience
-	 * ends, the queue is disabled until the next reset.
+	 * ends, the next command waits for the answer before it begins.
 	 */
 	struct limits {
 		std::uint32_t session = 0;	/* ESTALE in another one; 0: in any */
@@ -64,10 +66,11 @@ public:
 
 private:
 	std::uint64_t run_locked(const char *what, oac_admin_cmd &cmd, std::int64_t timeout_ns);
-	oac_completion wait(const char *what, std::int64_t timeout_ns);
+	oac_completion wait(const char *what, std::int64_t limit, std::int64_t deadline);
+	void collect_owed(const char *what, std::int64_t timeout_ns);
 	bool is_there() const noexcept;
 	[[noreturn]] void not_enabled() const;
-	[[noreturn]] void give_up(const char *what);
+	[[noreturn]] void leave(const char *what, std::int64_t limit);
 	[[noreturn]] void fail(int code, std::uint32_t cause, const std::string &text);
 
 	bus &bus_;
@@ -82,6 +85,8 @@ private:
 	host_memory memory_;		/* SQ page, CQ page, data */
 	std::uint32_t tail_ = 0;	/* commands written = completions taken, between commands */
 	std::uint16_t next_cid_ = 0;
+	std::int64_t owed_until_ =
+		0; /* when the answer at tail_ is due that nobody waits for; 0: none */
 };
 
 } // namespace accel::direct

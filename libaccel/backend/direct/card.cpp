@@ -252,15 +252,21 @@ void card::firmware_load(std::span<const std::byte> image, std::int64_t deadline
 				      "card " + name_ + ": " + std::to_string(contexts_.count()) +
 					      " contexts are open in process " +
 					      std::to_string(getpid()) + "; destroy them first");
+		admin_.stop();
 		set_down("it was stopped to load another");
 	}
+	std::uint32_t reason;
 	health_.set(OAC_REASON_STARTING);
-	admin_.disable();
-	reset_card(*bus_, name_);
-	health_.count_reset();
-	lose_all({});
-	const std::uint32_t reason =
-		boot(std::vector<std::byte>(image.begin(), image.end()), deadline);
+	try {
+		reset_card(*bus_, name_);
+		health_.count_reset();
+		lose_all({});
+		reason = boot(std::vector<std::byte>(image.begin(), image.end()), deadline);
+	} catch (...) {
+		health_.clear(OAC_REASON_STARTING);
+		health_.set(OAC_REASON_NO_FIRMWARE);
+		throw;
+	}
 	health_.clear(OAC_REASON_STARTING);
 	if (reason == OAC_FAIL_NONE)
 		return;

@@ -105,7 +105,7 @@ TEST(admin_queue, a_callers_patience_ends_without_the_card)
 	unsigned failures = 0;
 	admin_queue admin(
 		addresses, event.get(), "test", [](std::uint32_t) {},
-		[&](std::uint32_t) { failures++; });
+		[&](std::uint32_t) { failures++; }, 10 * TIMEOUT_NS);
 	admin.enable();
 	const auto run = [&] {
 		try {
@@ -123,7 +123,15 @@ TEST(admin_queue, a_callers_patience_ends_without_the_card)
 	}
 	EXPECT_FALSE(silent.is_dead());
 	EXPECT_EQ(failures, 0u);
-	EXPECT_EQ(run(), EHOSTDOWN) << "its answer may still come, so only a reset helps";
+	EXPECT_TRUE(admin.is_enabled());
+	{
+		const accel::direct::patience limit(accel::now_ns() + TIMEOUT_NS);
+		EXPECT_EQ(run(), ETIMEDOUT) << "its answer comes first";
+	}
+	EXPECT_EQ(failures, 0u);
+	EXPECT_EQ(run(), ETIMEDOUT) << "the card has had its time";
+	EXPECT_EQ(failures, 1u);
+	EXPECT_EQ(run(), EHOSTDOWN);
 }
 
 /* What a command in progress comes to when the session ends under it. */
