@@ -459,11 +459,14 @@ FUZZ_S = int(os.environ.get("FUZZ_SECONDS", "60"))
 
 
 def fuzz(program):
-    """One fuzz target for a while, from nothing: what it finds is left in build/check."""
+    """One fuzz target for a while, from its seeds if it has any: what it finds is left in
+    build/check."""
+    seeds = TOP / "tests" / "fuzz" / "seeds" / program.name.removeprefix("fuzz_")
     with tempfile.TemporaryDirectory(prefix="oac-fuzz-") as corpus:
         status, output = run([program, f"-max_total_time={FUZZ_S}", "-max_len=4096",
                               "-rss_limit_mb=4096", "-timeout=30", "-print_final_stats=1",
-                              f"-artifact_prefix={LOGS}/{program.name}-", corpus],
+                              f"-artifact_prefix={LOGS}/{program.name}-", corpus,
+                              *([seeds] if seeds.is_dir() else [])],
                              f"fuzz-{program.name}", FUZZ_S + 300)
     runs = re.search(r"number_of_executed_units: (\d+)", output)
     covered = re.findall(r"cov: (\d+)", output)

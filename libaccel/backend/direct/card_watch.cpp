@@ -206,7 +206,9 @@ void card::take_events()
 		return;
 	std::array<oac_event, 64> found;
 	std::uint64_t count = found.size();
-	while (count == found.size()) {
+	/* A card that always has more may not keep us either: the next look goes on. */
+	for (std::size_t rounds = event_log::KEPT / found.size();
+	     rounds > 0 && count == found.size(); rounds--) {
 		count = std::min<std::uint64_t>(read_log(OAC_LOG_EVENTS, next_event_,
 							 std::as_writable_bytes(std::span(found)),
 							 hang_ns_),
