@@ -162,7 +162,7 @@ class Build:
 
 
 BUILDS = {
-    "default": Build("default", TOP / "build", 300),
+    "default": Build("default", TOP / "build", 600),
     "asan": Build("asan", TOP / "build-asan", 900, {
         "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1",
         "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}),
@@ -336,6 +336,8 @@ COMMANDS = {
     ],
     "install": [("tree", ["scripts/check-install.sh"])],
     "lint": [("lint", ["scripts/check-lint.sh"])],
+    # What the stages before it saw, against docs/faults.md.
+    "faults-table": [("faults-table", ["scripts/faults-table.py", "--check"])],
 }
 
 # Kinds of user-space tests: what they run on. The word before the first dash says which tests.
@@ -346,6 +348,7 @@ KINDS = {
     "api-driver": {"env": {"ACCEL_EMU": "2", "ACCEL_SUBMIT": "driver"}},
     "api-socket": {"server": True},
     "api-socket-driver": {"server": True, "env": {"ACCEL_SUBMIT": "driver"}},
+    "faults": {"env": {"ACCEL_EMU": "2"}},
 }
 # Of these, those worth a sanitizer: the way of submission is a branch in one file.
 SANITIZED = ("unit", "abi", "api", "api-socket")
@@ -379,9 +382,10 @@ STRESS = Guest("stress", append="slub_debug=FZPU")
 # The VM ring by kernel. Guests of one kernel run one after the other, those of different kernels
 # two at a time.
 RING = {
-    "6.12": [Guest("all"), DRIVER_SUBMISSION, Guest("queues"), *POOREST, NUMA,
+    "6.12": [Guest("all"), DRIVER_SUBMISSION, Guest("queues"), Guest("faults"), *POOREST, NUMA,
              Guest("digits", cards=6)],
-    "7.3": [Guest("all"), DRIVER_SUBMISSION, PEER, STRESS, Guest("digits", cards=6)],
+    "7.3": [Guest("all"), DRIVER_SUBMISSION, PEER, STRESS, Guest("faults"),
+            Guest("digits", cards=6)],
     "6.1": [Guest("smoke"), Guest("api"), Guest("abi")],
 }
 RING_TIMEOUT = 2400
@@ -494,11 +498,13 @@ STAGES = [
     ("api-driver", ["default"], stage_kind, True),
     ("api-socket", ["default"], stage_kind, True),
     ("api-socket-driver", ["default"], stage_kind, True),
+    ("faults", ["default"], stage_kind, True),
     ("asan", ["asan"], stage_sanitized, True),
     ("lint", ["default"], stage_commands, False),
     ("tsan", ["tsan"], stage_sanitized, False),
     ("fuzz", ["fuzz"], stage_fuzz, True),
     ("vm", ["default"], stage_vm, True),
+    ("faults-table", [], stage_commands, True),
     ("debug", ["default"], stage_debug, False),
 ]
 

@@ -2,66 +2,15 @@
 // Copyright the OAC authors
 #include "control.hpp"
 
-#include <algorithm>
 #include <cstdlib>
-#include <filesystem>
-#include <vector>
 
 #include <gtest/gtest.h>
 
-#include <fcntl.h>
-#include <poll.h>
-#include <unistd.h>
-
-#include "device.hpp"
+#include "../support/card_port.hpp"
 #include "objects.hpp"
 
 namespace oac::abi
 {
-
-namespace
-{
-
-constexpr int patience_ms = 60000;
-
-/* Cards are numbered by PCI address, whatever order their nodes came in. */
-std::size_t card_number(const std::string &of)
-{
-	std::vector<std::string> addresses;
-	std::error_code error;
-
-	for (const auto &one :
-	     std::filesystem::directory_iterator("/sys/bus/pci/drivers/oac", error)) {
-		const std::string name = one.path().filename();
-
-		if (name.find(':') != name.npos)
-			addresses.push_back(name);
-	}
-	std::sort(addresses.begin(), addresses.end());
-	const auto at = std::find(addresses.begin(), addresses.end(), pci_address(of));
-	EXPECT_NE(at, addresses.end());
-	return static_cast<std::size_t>(at - addresses.begin());
-}
-
-std::string read_line(int fd)
-{
-	std::string line;
-	char one;
-
-	for (;;) {
-		pollfd poll_for = { fd, POLLIN, 0 };
-
-		if (poll(&poll_for, 1, patience_ms) != 1 || read(fd, &one, 1) != 1) {
-			ADD_FAILURE() << "no answer from the control socket";
-			return line;
-		}
-		if (one == '\n')
-			return line;
-		line += one;
-	}
-}
-
-} // namespace
 
 bool has_control()
 {
@@ -70,14 +19,8 @@ bool has_control()
 
 std::string control(const std::string &of, const std::string &request)
 {
-	const node port(::open(std::getenv("OAC_TEST_CTL"), O_RDWR | O_CLOEXEC | O_NOCTTY));
-	/* In one write: others write whole lines to this port, too. */
-	const std::string line =
-		"# ctl card" + std::to_string(card_number(of)) + ' ' + request + '\n';
+	const std::string answer = support::card_port(pci_address(of)).ask(request);
 
-	EXPECT_GE(port.fd(), 0);
-	EXPECT_EQ(write(port.fd(), line.data(), line.size()), static_cast<ssize_t>(line.size()));
-	const std::string answer = read_line(port.fd());
 	EXPECT_NE(answer.find("\"ok\":true"), answer.npos) << request << ": " << answer;
 	return answer;
 }
@@ -86,11 +29,8 @@ unsigned inject(const std::string &of, const std::string &fault, const std::stri
 {
 	const std::string answer = control(of, R"({"request":"inject","fault":")" + fault + '"' +
 						       (more.empty() ? "" : "," + more) + '}');
-	const auto at = answer.find("\"id\":");
 
-	return at == answer.npos ?
-		       0 :
-		       static_cast<unsigned>(std::strtoul(answer.c_str() + at + 5, nullptr, 10));
+	return static_cast<unsigned>(support::number_after(answer, "\"id\":"));
 }
 
 void clear(const std::string &of, unsigned id)

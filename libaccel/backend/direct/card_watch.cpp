@@ -149,6 +149,8 @@ void card::look_at_queues(std::int64_t now, trouble &found)
 			heal_queue(queue, *record);
 		const oac_progress *line = line_of(queue);
 		const queue_progress at = read_progress(queue);
+		if (at.completed != 0)
+			has_worked_ = true;
 		const bool is_busy = at.taken != at.completed && at.state == OAC_QUEUE_RUNNING;
 		const bool is_waiting = std::atomic_ref(const_cast<__le32 &>(line->waiting))
 						.load(std::memory_order_relaxed) != 0;
