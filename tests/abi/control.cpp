@@ -24,25 +24,6 @@ namespace
 
 constexpr int patience_ms = 60000;
 
-/* Cards are numbered by PCI address, whatever order their nodes came in. */
-std::size_t card_number(const std::string &of)
-{
-	std::vector<std::string> addresses;
-	std::error_code error;
-
-	for (const auto &one :
-	     std::filesystem::directory_iterator("/sys/bus/pci/drivers/oac", error)) {
-		const std::string name = one.path().filename();
-
-		if (name.find(':') != name.npos)
-			addresses.push_back(name);
-	}
-	std::sort(addresses.begin(), addresses.end());
-	const auto at = std::find(addresses.begin(), addresses.end(), pci_address(of));
-	EXPECT_NE(at, addresses.end());
-	return static_cast<std::size_t>(at - addresses.begin());
-}
-
 std::string read_line(int fd)
 {
 	std::string line;
@@ -61,7 +42,44 @@ std::string read_line(int fd)
 	}
 }
 
+/* In one write: others write whole lines to this port, too. */
+std::string ask(const std::string &line)
+{
+	const node port(::open(std::getenv("OAC_TEST_CTL"), O_RDWR | O_CLOEXEC | O_NOCTTY));
+
+	EXPECT_GE(port.fd(), 0);
+	EXPECT_EQ(write(port.fd(), line.data(), line.size()), static_cast<ssize_t>(line.size()));
+	const std::string answer = read_line(port.fd());
+	EXPECT_NE(std::min(answer.find("\"ok\":true"), answer.find("\"ok\": true")), answer.npos)
+		<< line << answer;
+	return answer;
+}
+
 } // namespace
+
+/* By PCI address, whatever order their nodes came in. */
+std::size_t card_number(const std::string &of)
+{
+	std::vector<std::string> addresses;
+	std::error_code error;
+
+	for (const auto &one :
+	     std::filesystem::directory_iterator("/sys/bus/pci/drivers/oac", error)) {
+		const std::string name = one.path().filename();
+
+		if (name.find(':') != name.npos)
+			addresses.push_back(name);
+	}
+	std::sort(addresses.begin(), addresses.end());
+	const auto at = std::find(addresses.begin(), addresses.end(), pci_address(of));
+	EXPECT_NE(at, addresses.end());
+	return static_cast<std::size_t>(at - addresses.begin());
+}
+
+void monitor(const std::string &line)
+{
+	ask("# hmp " + line + '\n');
+}
 
 bool has_control()
 {
@@ -70,16 +88,7 @@ bool has_control()
 
 std::string control(const std::string &of, const std::string &request)
 {
-	const node port(::open(std::getenv("OAC_TEST_CTL"), O_RDWR | O_CLOEXEC | O_NOCTTY));
-	/* In one write: others write whole lines to this port, too. */
-	const std::string line =
-		"# ctl card" + std::to_string(card_number(of)) + ' ' + request + '\n';
-
-	EXPECT_GE(port.fd(), 0);
-	EXPECT_EQ(write(port.fd(), line.data(), line.size()), static_cast<ssize_t>(line.size()));
-	const std::string answer = read_line(port.fd());
-	EXPECT_NE(answer.find("\"ok\":true"), answer.npos) << request << ": " << answer;
-	return answer;
+	return ask("# ctl card" + std::to_string(card_number(of)) + ' ' + request + '\n');
 }
 
 unsigned inject(const std::string &of, const std::string &fault, const std::string &more)
