@@ -185,6 +185,7 @@ struct oac_card {
 	bool dumped;			/* there is evidence of the first failure; under the turn */
 	bool loading;			/* FIRMWARE_LOAD has the turn */
 	unsigned long away;		/* OAC_AWAY_*: registers are not there for the moment */
+	unsigned long away_until;	/* jiffies, of an error of the link; 0: none; under the turn */
 
 	bool lost;			/* gone or given up: see oac_card_lose() */
 	struct work_struct lost_work;

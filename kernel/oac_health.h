@@ -217,6 +217,7 @@ extern const struct dev_pm_ops oac_pm_ops;
 int oac_pci_save(struct oac_card *card);
 void oac_pci_restore(struct oac_card *card);
 void oac_pci_forget(struct oac_card *card);
+void oac_pci_watch(struct oac_card *card);
 
 /* oac_dump.c */
 void oac_dump(struct oac_card *card, u32 cause, struct oac_queue *queue);

@@ -5,12 +5,16 @@
  * While they have it, its registers are away and no recovery begins; what was on it is lost with no
  * fault of anybody's. When they give it back, a recovery boots it.
  */
+#include <linux/jiffies.h>
 #include <linux/pci.h>
 #include <linux/pm.h>
 #include <linux/slab.h>
 
 #include "oac_drv.h"
 #include "oac_hw.h"
+
+/* A reset of the link, and a minute that the PCI core waits for a card behind it. */
+#define OAC_PCI_PATIENCE_MS	90000
 
 /*
  * The configuration as it was at probe, without bus mastering: the card keeps that from touching
@@ -43,14 +47,24 @@ static bool oac_pci_is_ours(struct oac_card *card)
 	return READ_ONCE(card->recovery.owner) == current;
 }
 
-/* Nothing of the card is touched: it may be gone, or frozen. */
-static void oac_pci_begin(struct oac_card *card)
+/* Nothing of the card is touched: it may be gone, or frozen. until: see oac_card.away_until. */
+static void oac_pci_begin(struct oac_card *card, u32 cause, unsigned long until)
 {
 	/* First: whoever has the turn finds out, and gives it up soon. */
 	set_bit(OAC_AWAY_PCI, &card->away);
 	oac_turn_take(card);
+	WRITE_ONCE(card->away_until, until);
+	oac_health_reset_begins(card, cause);
 	oac_reset_quiesce(card);
 	oac_turn_give(card);
+}
+
+/* Unlike a reset, an error need not come to an end that we are told of. */
+static void oac_pci_begin_error(struct oac_card *card)
+{
+	unsigned long until = jiffies + msecs_to_jiffies(OAC_PCI_PATIENCE_MS);
+
+	oac_pci_begin(card, OAC_CAUSE_PCI_ERROR, until ?: 1);
 }
 
 static void oac_pci_settle(struct oac_card *card)
@@ -63,17 +77,37 @@ static void oac_pci_settle(struct oac_card *card)
 /* A card that was given up as gone may be back: the PCI core has just reset it. */
 static void oac_pci_end(struct oac_card *card, u32 cause)
 {
+	oac_turn_take(card);
+	WRITE_ONCE(card->away_until, 0);
 	clear_bit(OAC_AWAY_PCI, &card->away);
 	if (!pci_device_is_present(card->pdev)) {
 		oac_card_lose(card, "it did not come back");
+	} else {
+		if (oac_card_is_lost(card)) {
+			cancel_work_sync(&card->lost_work);
+			WRITE_ONCE(card->lost, false);
+			oac_health_clear(card, OAC_REASON_GONE);
+		}
+		oac_recover_want(card, cause);
+	}
+	oac_turn_give(card);
+}
+
+/*
+ * Now and then: a kernel that cannot recover from an error of the link may keep that to itself. If
+ * the card comes back all the same, that is as after any reset.
+ */
+void oac_pci_watch(struct oac_card *card)
+{
+	unsigned long until = READ_ONCE(card->away_until);
+
+	if (!until || time_before(jiffies, until) || !oac_turn_try(card))
 		return;
+	if (card->away_until) {
+		WRITE_ONCE(card->away_until, 0);
+		oac_card_lose(card, "the PCI core does not give it back");
 	}
-	if (oac_card_is_lost(card)) {
-		cancel_work_sync(&card->lost_work);
-		WRITE_ONCE(card->lost, false);
-		oac_health_clear(card, OAC_REASON_GONE);
-	}
-	oac_recover_want(card, cause);
+	oac_turn_give(card);
 }
 
 /* ---- Errors of the link ----------------------------------------------------------------------- */
@@ -91,7 +125,7 @@ static pci_ers_result_t oac_pci_error_detected(struct pci_dev *pdev, pci_channel
 	/* The link works: maybe nobody has lost anything. */
 	if (state == pci_channel_io_normal)
 		return PCI_ERS_RESULT_CAN_RECOVER;
-	oac_pci_begin(card);
+	oac_pci_begin_error(card);
 	oac_pci_settle(card);
 	return PCI_ERS_RESULT_NEED_RESET;
 }
@@ -102,6 +136,9 @@ static pci_ers_result_t oac_pci_mmio_enabled(struct pci_dev *pdev)
 	struct oac_card *card = pci_get_drvdata(pdev);
 	u32 state;
 
+	/* Who resets or boots it just now finds out what became of it. */
+	if (oac_card_is_away(card) || oac_card_check(card))
+		return PCI_ERS_RESULT_RECOVERED;
 	if (oac_hw_state(card, &state))
 		return PCI_ERS_RESULT_NEED_RESET;
 	if (oac_hw_reset_count(card) == card->reset_count)
@@ -116,13 +153,15 @@ static pci_ers_result_t oac_pci_slot_reset(struct pci_dev *pdev)
 
 	/* Not known before if the error was not a fatal one. */
 	if (!test_bit(OAC_AWAY_PCI, &card->away)) {
-		oac_pci_begin(card);
+		oac_pci_begin_error(card);
 		oac_pci_settle(card);
 	}
 	oac_pci_restore(card);
-	if (!pci_device_is_present(pdev) || !oac_hw_is_there(card))
-		return PCI_ERS_RESULT_DISCONNECT;
-	return PCI_ERS_RESULT_RECOVERED;
+	if (pci_device_is_present(pdev) && oac_hw_is_there(card))
+		return PCI_ERS_RESULT_RECOVERED;
+	oac_card_lose(card, "it did not come back from a reset");
+	/* No DISCONNECT: with that, the cards beside it would be given up, too. */
+	return PCI_ERS_RESULT_NONE;
 }
 
 static void oac_pci_resume(struct pci_dev *pdev)
@@ -142,7 +181,7 @@ static void oac_pci_reset_prepare(struct pci_dev *pdev)
 	struct oac_card *card = pci_get_drvdata(pdev);
 
 	if (!oac_pci_is_ours(card))
-		oac_pci_begin(card);
+		oac_pci_begin(card, OAC_CAUSE_OPERATOR, 0);
 }
 
 static void oac_pci_reset_done(struct pci_dev *pdev)

@@ -192,6 +192,7 @@ static void oac_watch_link(struct oac_card *card)
 
 static void oac_watch_look(struct oac_card *card)
 {
+	oac_pci_watch(card);
 	if (oac_card_check(card) || oac_card_is_away(card) || !oac_watch_firmware(card))
 		return;
 	oac_watch_queues(card);

@@ -378,13 +378,14 @@ PEER = Guest("peer", what="switch", options=("--topology", "switch"))
 NUMA = Guest("numa", options=("--numa",))
 # Poison, red zones and owners of all kernel objects: who writes to freed memory is a splat.
 STRESS = Guest("stress", append="slub_debug=FZPU")
+AER = Guest("aer")
 
 # The VM ring by kernel. Guests of one kernel run one after the other, those of different kernels
 # two at a time.
 RING = {
     "6.12": [Guest("all"), DRIVER_SUBMISSION, Guest("queues"), Guest("faults"), *POOREST, NUMA,
-             Guest("digits", cards=6)],
-    "7.3": [Guest("all"), DRIVER_SUBMISSION, PEER, STRESS, Guest("faults"),
+             AER, Guest("digits", cards=6)],
+    "7.3": [Guest("all"), DRIVER_SUBMISSION, PEER, STRESS, Guest("faults"), AER,
             Guest("digits", cards=6)],
     "6.1": [Guest("smoke"), Guest("api"), Guest("abi")],
 }
@@ -392,7 +393,7 @@ RING_TIMEOUT = 2400
 
 # The same on the debug kernel, which is made first where it is not cached.
 DEBUG_RING = [Guest("smoke"), Guest("api"), Guest("abi"), PEER, Guest("isolation"),
-              Guest("stress"), Guest("fail-nth")]
+              AER, Guest("stress"), Guest("fail-nth")]
 DEBUG_TIMEOUT = 7200
 
 

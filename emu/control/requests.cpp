@@ -290,6 +290,7 @@ json do_state(injector &to, const json &request)
 	}
 	return { { "ok", true },
 		 { "state", state_name(to.target().state()) },
+		 { "resets", to.target().reset_count() },
 		 { "dead", to.is_dead() },
 		 { "card_ns", to.target().now_ns() },
 		 { "faults", std::move(faults) } };

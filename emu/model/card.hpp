@@ -127,6 +127,7 @@ public:
 	void set_power_brake(bool on);
 	std::uint64_t now_ns();
 	std::uint32_t state() const; /* OAC_STATE_* */
+	std::uint32_t reset_count() const; /* since power on */
 	std::uint64_t lmem_size() const;
 	unsigned engine_count() const; /* 0: no firmware runs */
 	/*

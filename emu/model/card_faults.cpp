@@ -194,6 +194,11 @@ std::uint32_t card::state() const
 	return impl_->rom.state();
 }
 
+std::uint32_t card::reset_count() const
+{
+	return impl_->regs.reset_count();
+}
+
 std::uint64_t card::lmem_size() const
 {
 	return impl_->base.lmem.size();

@@ -33,6 +33,7 @@ public:
 	void reset();
 	void reset_msix();
 	void count_reset() { reset_count_++; }
+	std::uint32_t reset_count() const { return reset_count_; }
 	void power_on() { reset_count_ = 0; }
 
 private:

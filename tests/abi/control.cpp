@@ -12,6 +12,18 @@
 namespace oac::abi
 {
 
+std::size_t card_number(const std::string &of)
+{
+	return support::card_number(pci_address(of));
+}
+
+void monitor(const std::string &line)
+{
+	const std::string answer = support::ask_monitor(line);
+
+	EXPECT_NE(answer.find("\"ok\":true"), answer.npos) << line << ": " << answer;
+}
+
 bool has_control()
 {
 	return std::getenv("OAC_TEST_CTL") != nullptr;

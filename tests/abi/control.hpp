@@ -19,6 +19,11 @@ bool has_control();
  */
 std::string control(const std::string &node, const std::string &request);
 
+/* The card's number on the host, by which QEMU calls it accN and its port portN. */
+std::size_t card_number(const std::string &node);
+/* One line for QEMU's monitor; of these only pcie_aer_inject_error is allowed. */
+void monitor(const std::string &line);
+
 /* Injects a fault: name, then more members of the object: R"("until": "abort")". Returns its id. */
 unsigned inject(const std::string &node, const std::string &fault, const std::string &more = "");
 /* It holds no more; not a failure if it has healed. */

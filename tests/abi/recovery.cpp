@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <fstream>
 #include <thread>
+#include <utility>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -86,8 +87,9 @@ event_reader::event_reader(const node &on, std::uint64_t from, std::uint32_t fla
 
 std::vector<drm_oac_event> event_reader::read() const
 {
-	std::vector<drm_oac_event> all, some(64);
+	std::vector<drm_oac_event> all = std::move(left_), some(64);
 
+	left_.clear();
 	for (;;) {
 		const ssize_t got = ::read(fd(), some.data(), some.size() * sizeof(some[0]));
 
@@ -109,18 +111,22 @@ std::vector<drm_oac_event> event_reader::read_until(std::uint16_t code, std::uin
 	for (;;) {
 		pollfd poll_for = { fd(), POLLIN, 0 };
 
-		if (poll(&poll_for, 1, patience_ms * static_cast<int>(slowness())) != 1) {
+		if (left_.empty() &&
+		    poll(&poll_for, 1, patience_ms * static_cast<int>(slowness())) != 1) {
 			ADD_FAILURE() << "no event 0x" << std::hex << code << ", arg 0x" << arg;
 			return all;
 		}
 		const auto some = read();
-		all.insert(all.end(), some.begin(), some.end());
-		if (std::any_of(some.begin(), some.end(), is_it))
-			return all;
 		if (some.empty()) {
 			ADD_FAILURE() << "the events end without 0x" << std::hex << code;
 			return all;
 		}
+		const auto found = std::find_if(some.begin(), some.end(), is_it);
+		const auto end = found == some.end() ? found : found + 1;
+		all.insert(all.end(), some.begin(), end);
+		left_.assign(end, some.end());
+		if (found != some.end())
+			return all;
 	}
 }
 

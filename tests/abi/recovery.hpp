@@ -53,11 +53,15 @@ public:
 	int fd() const { return fd_.fd(); }
 	/* All that is there now. */
 	std::vector<drm_oac_event> read() const;
-	/* Waits for one with this code and returns all up to it; its absence is a failure. */
+	/*
+	 * Waits for one with this code and returns all up to it; its absence is a failure. What is
+	 * behind it is left for the next call.
+	 */
 	std::vector<drm_oac_event> read_until(std::uint16_t code, std::uint64_t arg = ~0ull) const;
 
 private:
 	node fd_;
+	mutable std::vector<drm_oac_event> left_;
 };
 
 class recovery_test : public fenced_test

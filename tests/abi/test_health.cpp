@@ -5,6 +5,7 @@
 #include "objects.hpp"
 #include "recovery.hpp"
 #include "rights.hpp"
+#include "uevents.hpp"
 
 #include <cstring>
 #include <fstream>
@@ -12,9 +13,6 @@
 #include <thread>
 
 #include <fcntl.h>
-#include <linux/netlink.h>
-#include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 using namespace oac::abi;
@@ -101,34 +99,8 @@ TEST_F(health, words_that_are_not_there_are_refused)
 
 TEST_F(health, changes_are_told_by_uevents)
 {
-	const node socket_fd(socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT));
-	sockaddr_nl address = {};
-	std::string states;
-	char text[4096];
+	uevent_reader uevents;
 
-	address.nl_family = AF_NETLINK;
-	address.nl_groups = 1;
-	ASSERT_EQ(bind(socket_fd.fd(), reinterpret_cast<sockaddr *>(&address), sizeof(address)), 0);
 	ASSERT_EQ(reset(soft), 0);
-	while (states.find("ok none none") == states.npos) {
-		pollfd poll_for = { socket_fd.fd(), POLLIN, 0 };
-		std::string state, reason, action;
-
-		ASSERT_EQ(poll(&poll_for, 1, 20000), 1) << "no uevent; seen: " << states;
-		const ssize_t got = recv(socket_fd.fd(), text, sizeof(text) - 1, 0);
-		ASSERT_GT(got, 0);
-		text[got] = 0;
-		for (const char *at = text; at < text + got; at += std::strlen(at) + 1) {
-			const std::string word = at;
-
-			if (word.rfind("OAC_HEALTH=", 0) == 0)
-				state = word.substr(11);
-			if (word.rfind("OAC_REASON=", 0) == 0)
-				reason = word.substr(11);
-			if (word.rfind("OAC_ACTION=", 0) == 0)
-				action = word.substr(11);
-		}
-		if (!state.empty())
-			states += state + ' ' + reason + ' ' + action + '\n';
-	}
+	uevents.read_until("OAC_HEALTH=ok", "OAC_REASON=none", "OAC_ACTION=none");
 }

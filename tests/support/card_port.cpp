@@ -75,8 +75,26 @@ std::string first_line(const std::filesystem::path &path)
 	return line;
 }
 
-/* Cards are numbered by PCI address, whoever drives them and whatever order their nodes came in. */
-std::size_t number_of(const std::string &address)
+std::string ask_port(const std::string &line)
+{
+	const char *const port = std::getenv("OAC_TEST_CTL");
+	const file opened(port ? open(port, O_RDWR | O_CLOEXEC | O_NOCTTY) : -1);
+
+	return exchange(opened.fd(), line + '\n');
+}
+
+template <typename Call>
+Call emulator_call(const char *name)
+{
+	void *library = dlopen(ACCEL_EMU_LIBRARY, RTLD_NOW | RTLD_NOLOAD);
+
+	return library ? reinterpret_cast<Call>(dlsym(library, name)) : nullptr;
+}
+
+} // namespace
+
+/* By PCI address, whoever drives them and whatever order their nodes came in. */
+std::size_t card_number(const std::string &address)
 {
 	namespace fs = std::filesystem;
 	std::vector<std::string> all;
@@ -91,15 +109,10 @@ std::size_t number_of(const std::string &address)
 	return static_cast<std::size_t>(std::find(all.begin(), all.end(), address) - all.begin());
 }
 
-template <typename Call>
-Call emulator_call(const char *name)
+std::string ask_monitor(const std::string &line)
 {
-	void *library = dlopen(ACCEL_EMU_LIBRARY, RTLD_NOW | RTLD_NOLOAD);
-
-	return library ? reinterpret_cast<Call>(dlsym(library, name)) : nullptr;
+	return ask_port("# hmp " + line);
 }
-
-} // namespace
 
 card_port::card_port(std::string card) : at_(std::move(card))
 {
@@ -171,10 +184,7 @@ std::string card_port::ask_socket(const std::string &request) const
 
 std::string card_port::ask_serial(const std::string &request) const
 {
-	const file port(open(std::getenv("OAC_TEST_CTL"), O_RDWR | O_CLOEXEC | O_NOCTTY));
-
-	return exchange(port.fd(), "# ctl card" + std::to_string(number_of(at_)) + ' ' + request +
-					   '\n');
+	return ask_port("# ctl card" + std::to_string(card_number(at_)) + ' ' + request);
 }
 
 unsigned card_port::inject(const std::string &what, std::string *reply) const

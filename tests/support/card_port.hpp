@@ -5,6 +5,7 @@
 // a socket of accel-emu, or in a guest, which asks over a serial port (tests/vm/README.md).
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 namespace support
@@ -34,6 +35,11 @@ private:
 	std::string at_; /* the socket, or the PCI address */
 	unsigned index_ = 0;
 };
+
+/// The card's number on the host, by PCI address: QEMU calls it accN and its port portN.
+std::size_t card_number(const std::string &address);
+/// The reply to one line for QEMU's monitor, of a guest; empty: none came.
+std::string ask_monitor(const std::string &line);
 
 /// The number behind a word in a reply; otherwise where it is not there.
 unsigned long long number_after(const std::string &text, const std::string &word,

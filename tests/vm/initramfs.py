@@ -28,7 +28,8 @@ TEST_DATA = ("digits.csv.gz", "layout.golden")
 FIRMWARE = ("firmware/*.bin", "firmware/*.fw", "firmware/*.img",
             "firmware/*.oacfw")
 FIRMWARE_DIR = "lib/firmware/oac"
-EXTRA_MODULES = ("vgem",)         # an importer and exporter of dma-bufs
+# an importer and exporter of dma-bufs; errors of the link on demand
+EXTRA_MODULES = ("vgem", "aer_inject")
 
 HOST_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin:/bin"
 

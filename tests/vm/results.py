@@ -3,7 +3,6 @@
 """What a guest reports on its second serial port: one line per test."""
 
 import collections
-import re
 
 
 class Results:
@@ -34,13 +33,6 @@ class Results:
             if line.startswith(word + " "):
                 self.count[word] += 1
         print(line, flush=True)
-
-    def requests(self, since):
-        """What the guest asked of cards' control sockets: card, request."""
-        for line in self.lines[since:]:
-            found = re.fullmatch(r"# ctl card(\d+) (\{.*\})", line)
-            if found:
-                yield int(found[1]), found[2]
 
     def fail(self, name, why):
         self.take(f"not ok {name}: {why}")

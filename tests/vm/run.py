@@ -5,9 +5,8 @@
 
 The guest's user space is an initramfs made here from the host's own programs
 and the build folder. Its first serial port is the kernel's console, its second
-carries the results, one line per test. A line there that begins with "# ctl"
-goes to a card's control socket, and the answer back. Nothing here needs
-privilege.
+carries the results, one line per test, and what the guest asks of the host:
+doors.py. Nothing here needs privilege.
 """
 
 import argparse
@@ -19,12 +18,12 @@ import re
 import selectors
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 
+import doors
 from initramfs import (Initramfs, RunError, add_modules, add_suites, add_user_space,
                        output_of)
 from results import Results
@@ -42,7 +41,6 @@ DEBUG_SLOW = 4
 EMULATOR = ("{build}/tools/accel-emu", "serve", "--dir", "{dir}",
             "--cards", "{cards}", "--doorbells", "trapped")
 EMULATOR_START_S = 30
-CONTROL_S = 20
 NUMA_NODE_MIB = 1024
 ENDING_S = 5
 
@@ -203,30 +201,14 @@ def guest_options(args, kernel, scratch):
     words += [word for words_of_one in args.append for word in words_of_one.split()]
     if args.shell:
         words.append("DEBUG_SHELL=1")
-    return ["-accel", "tcg", "-cpu", "max", *memory_options(args), "-nodefaults", "-display", "none", "-no-reboot",
+    return ["-accel", "tcg", "-cpu", "max", *memory_options(args),
+            "-nodefaults", "-display", "none", "-no-reboot",
+            "-qmp", f"unix:{scratch / 'qmp.sock'},server=on,wait=off",
             "-kernel", kernel.image, "-initrd", scratch / "initramfs",
             "-append", " ".join(words)]
 
 
 # --- results -----------------------------------------------------------------
-
-def control(scratch, card, request):
-    """What a card's control socket answers, on one line."""
-    try:
-        with socket.socket(socket.AF_UNIX) as door:
-            door.settimeout(CONTROL_S)
-            door.connect(str(scratch / f"card{card}.ctl"))
-            door.sendall(request.encode() + b"\n")
-            answer = b""
-            while not answer.endswith(b"\n"):
-                piece = door.recv(65536)
-                if not piece:
-                    break
-                answer += piece
-    except OSError as error:
-        answer = json.dumps({"ok": False, "error": str(error)}).encode()
-    return answer.strip() + b"\n"
-
 
 def follow(qemu, emulator, results, deadline, scratch):
     """Reads results until the guest is off; returns what went wrong."""
@@ -246,8 +228,9 @@ def follow(qemu, emulator, results, deadline, scratch):
                         return None
                     seen = len(results.lines)
                     results.feed(data)
-                    for card, request in results.requests(seen):
-                        qemu.stdin.write(control(scratch, card, request))
+                    for line in filter(doors.is_request,
+                                       results.lines[seen:]):
+                        qemu.stdin.write(doors.answer(scratch, line))
                         qemu.stdin.flush()
                 elif not data:
                     return (f"the card emulator ended with {emulator.wait()} "
