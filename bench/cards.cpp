@@ -109,6 +109,19 @@ void choose_card(const std::string &name)
 	chosen = name;
 }
 
+void control_card(unsigned index, const std::string &request)
+{
+	const auto find = emulator_function<decltype(&accel_emu_card_find)>("accel_emu_card_find");
+	const auto send =
+		emulator_function<decltype(&accel_emu_card_control)>("accel_emu_card_control");
+	char reply[4096] = "";
+	accel_emu_card *const card = find(index);
+	if (!card || send(card, request.c_str(), reply, sizeof(reply)) < 0 ||
+	    !std::strstr(reply, "\"ok\":true"))
+		throw std::runtime_error("emulated card " + std::to_string(index) + ": " + request +
+					 " gives " + reply);
+}
+
 inline_card::inline_card(unsigned index)
 	: card_(emulator_function<decltype(&accel_emu_card_find)>("accel_emu_card_find")(index)),
 	  step_(emulator_function<decltype(&accel_emu_card_step)>("accel_emu_card_step"))

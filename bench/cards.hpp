@@ -68,6 +68,9 @@ void pin_cards_in_process(unsigned whose);
 std::string chosen_card();
 void choose_card(const std::string &name);
 
+/* A request of docs/emulator.md to a card of this process; throws what it says against it. */
+void control_card(unsigned index, const std::string &request);
+
 /* While it lives, the calling thread is the card's: see accel_emu.h. Set up everything before. */
 class inline_card
 {

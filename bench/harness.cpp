@@ -17,7 +17,6 @@ namespace bench
 namespace
 {
 
-constexpr double OTHERS_AT_MOST = 0.15;
 constexpr double OTHERS_TO_BEGIN = 0.10;
 constexpr std::size_t PAIRS_AT_LEAST = 5;
 /* Pairs tried for one that is wanted. */

@@ -16,6 +16,9 @@
 namespace bench
 {
 
+/* More of a core than this, taken by other processes, disturbs. */
+constexpr double OTHERS_AT_MOST = 0.15;
+
 struct effort {
 	int pairs = 9;			/* wanted */
 	int repetitions = 5;		/* of each figure in a pair */

@@ -13,6 +13,7 @@
 #include "cards.hpp"
 #include "harness.hpp"
 #include "machine.hpp"
+#include "recovery.hpp"
 #include "report.hpp"
 
 /* What tools that count are told to look at: set-up is outside. */
@@ -33,6 +34,7 @@ const char EXAMPLES[] =
 	"  accel-bench --quick --only noop --json - what it can do, in a second; no verdicts\n"
 	"  valgrind --tool=callgrind --toggle-collect=accel_bench_counted \\\n"
 	"    accel-bench --count noop_inline_batch1 --ops 3000\n"
+	"  accel-bench --recovery 50                 from a hang that is seen to the next completion\n"
 	"  strace -f -c accel-bench --count noop_waited_batch32 --ops 3200 --card socket:PATH\n"
 	"\n"
 	"A ratio is the median over pairs (ours, floor) taken in turn; pairs that other processes\n"
@@ -49,6 +51,7 @@ struct options {
 	std::string card;
 	std::string server;
 	int pairs = 0;
+	int recovery_rounds = 0;
 };
 
 bool is_wanted(const std::string &name, const std::vector<std::string> &only)
@@ -126,6 +129,9 @@ void add_options(CLI::App &app, options &with)
 		->check(CLI::Range(1l, 1l << 40))
 		->capture_default_str();
 	app.add_option("--card", with.card, "With --count: the card (emu:0)");
+	app.add_option("--recovery", with.recovery_rounds,
+		       "Hang a card so many times per rung, and time its way back; JSON")
+		->check(CLI::Range(1, 10000));
 	app.add_option("--server", with.server, "The accel-emu program that serves cards");
 }
 
@@ -149,6 +155,10 @@ int main(int argc, char **argv)
 	try {
 		if (with.does_list) {
 			list();
+			return 0;
+		}
+		if (with.recovery_rounds) {
+			bench::print_recovery(bench::measure_recovery(with.recovery_rounds));
 			return 0;
 		}
 		return with.count.empty() ? run(with) : count(with);

@@ -419,8 +419,32 @@ def part_process(builds, options):
     return [guarded(entry, values)]
 
 
+# --- part: recovery -----------------------------------------------------------
+
+RECOVERY_GOAL_MS = 2
+ROUNDS_AT_LEAST = 5
+
+
+def part_recovery(builds, options):
+    """From a hang that is seen to the next completed command, by the rung that helped."""
+    said = json.loads(run([builds.bench(), "--recovery", 3 if options.quick else 100]))
+    rows = []
+    for entry in said["recoveries"]:
+        rung, rounds = entry["rung"], entry["rounds"]
+        clean = [one["ms"] for one in rounds if one["is_clean"]]
+        is_clean = len(clean) >= ROUNDS_AT_LEAST
+        times = clean if is_clean else [one["ms"] for one in rounds]
+        note = f"{len(clean)} clean rounds of {len(rounds)}"
+        for name, what, value in ((f"recovery_{rung}", "median", statistics.median(times)),
+                                  (f"recovery_{rung}_max", "longest", max(times))):
+            made = row(None, name, f"from a hang that is seen to the next completed command, by "
+                       f"{rung}: {what}", "ms", value, goal=RECOVERY_GOAL_MS, on="value", note=note)
+            rows.append(made if is_clean else dict(made, met=None))
+    return rows
+
+
 PARTS = {"time": part_time, "count": part_count, "calls": part_calls, "process": part_process,
-         "guest": part_guest}
+         "guest": part_guest, "recovery": part_recovery}
 
 
 # --- the report ---------------------------------------------------------------

@@ -34,7 +34,8 @@
 #define OAC_REG_POST_CODE	0x0010	/* RO: OAC_POST_*, the last step the ROM entered */
 #define OAC_REG_BOOT_PROGRESS	0x0014	/* RO: 0..1000, permille of the boot in hand */
 #define OAC_REG_BOOT_FAIL	0x0018	/* RO: OAC_FAIL_*, meaningful in state FAILED */
-#define OAC_REG_RESET_COUNT	0x001c	/* RO: resets since power-on: a generation number */
+/* RO: resets since power-on: a generation number. See OAC_RESET_TAKEN_US. */
+#define OAC_REG_RESET_COUNT	0x001c
 #define OAC_REG_HEARTBEAT	0x0020	/* RO: moves while firmware runs */
 #define OAC_REG_SERIAL_LO	0x0024	/* RO: same number as the Device Serial Number capability */
 #define OAC_REG_SERIAL_HI	0x0028
@@ -109,6 +110,8 @@
 #define OAC_BOOT_FLASH		0x2	/* image in the card's own flash */
 
 #define OAC_RESET_MAGIC		0x52534554u	/* "RSET" */
+/* So long after a reset was asked for RESET_COUNT is another, or the card ignores it. */
+#define OAC_RESET_TAKEN_US	100
 
 #define OAC_ADMIN_CONTROL_ENABLE_MASK	0x1u
 #define OAC_ADMIN_DEPTH_MIN	2

@@ -206,7 +206,7 @@ TEST_F(fault_test, a_reset_that_is_ignored_is_followed_by_flr)
 {
 	control_->inject(R"("fault":"reset_ignored","level":"soft_reset","times":1)");
 	hang("soft_reset");
-	expect_recovery("hang", ACCEL_RUNG_FLR, 2000);
+	expect_recovery("hang", ACCEL_RUNG_FLR);
 	expect_lost(*guilty_, ACCEL_LOST_GUILTY);
 	expect_lost(*innocent_, ACCEL_LOST_INNOCENT);
 	EXPECT_GT(device().history(ACCEL_RUNG_SOFT_RESET).tried,

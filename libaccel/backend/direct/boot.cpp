@@ -29,9 +29,12 @@ namespace
 
 constexpr const char *SYSTEM_IMAGE = "/lib/firmware/oac/oac1.fw";
 constexpr std::int64_t RESET_TIMEOUT_NS = 10 * NS_PER_S;
-/* The ROM has no interrupt: look often at first, an emulated card boots in no time. */
+/* The ROM has no interrupt: look without a pause at first, an emulated card boots in no time. */
+constexpr std::int64_t LOOK_AT_ONCE_NS = 500 * NS_PER_US;
 constexpr long LOOK_FIRST_NS = 50'000;
 constexpr long LOOK_LAST_NS = 5'000'000;
+/* A pause is so small a part of the time waited so far. */
+constexpr std::int64_t LOOK_PART = 8;
 
 using file = std::unique_ptr<std::FILE, int (*)(std::FILE *)>;
 
@@ -86,18 +89,21 @@ template <typename Wanted>
 std::uint32_t wait_for_state(bus &card, const std::string &name, std::int64_t deadline,
 			     const char *what, const Wanted &is_wanted)
 {
-	long pause = LOOK_FIRST_NS;
+	const std::int64_t start = now_ns();
 	for (;;) {
 		const std::uint32_t state = read_state(card, name);
 		if (is_wanted(state))
 			return state;
-		if (deadline != INT64_MAX && now_ns() >= deadline)
+		const std::int64_t now = now_ns();
+		if (deadline != INT64_MAX && now >= deadline)
 			throw_not_usable(name, ETIMEDOUT,
 					 std::string(what) + " did not end in time, in state '" +
 						 state_text(state) + "'; try again with more time");
-		const timespec time{ 0, pause };
-		nanosleep(&time, nullptr);
-		pause = std::min(pause * 2, LOOK_LAST_NS);
+		if (now - start < LOOK_AT_ONCE_NS)
+			continue;
+		const timespec pause{ 0, std::clamp<long>((now - start) / LOOK_PART, LOOK_FIRST_NS,
+							  LOOK_LAST_NS) };
+		nanosleep(&pause, nullptr);
 	}
 }
 
@@ -140,16 +146,30 @@ void check_card(bus &card, const std::string &name)
 
 void reset_card(bus &card, const std::string &name)
 {
-	if (read_state(card, name) == OAC_STATE_ROM)
-		return;
-	card.write32(OAC_REG_RESET, OAC_RESET_MAGIC);
-	wait_for_rom(card, name, patience::within(RESET_TIMEOUT_NS));
+	if (read_state(card, name) != OAC_STATE_ROM)
+		bring_to_rom(card, name, reset_way::by_register,
+			     patience::within(RESET_TIMEOUT_NS));
 }
 
-void wait_for_rom(bus &card, const std::string &name, std::int64_t deadline)
+void bring_to_rom(bus &card, const std::string &name, reset_way way, std::int64_t deadline)
 {
-	wait_for_state(card, name, deadline, "the reset",
-		       [](std::uint32_t state) { return state == OAC_STATE_ROM; });
+	const std::uint32_t before = card.read32(OAC_REG_RESET_COUNT);
+	if (way == reset_way::of_function)
+		card.reset();
+	else
+		card.write32(OAC_REG_RESET, OAC_RESET_MAGIC);
+	const std::int64_t taken = now_ns() + OAC_RESET_TAKEN_US * NS_PER_US;
+	bool is_taken = false;
+	wait_for_state(card, name, deadline, "the reset", [&](std::uint32_t state) {
+		/* The clock first: what is read after it is not too early. */
+		const bool is_late = now_ns() >= taken;
+		is_taken = is_taken || card.read32(OAC_REG_RESET_COUNT) != before;
+		if (!is_taken && is_late)
+			throw_not_usable(name, EIO,
+					 "it ignores a reset; try another rung of "
+					 "'accelctl reset', or power-cycle the host");
+		return is_taken && state == OAC_STATE_ROM;
+	});
 }
 
 std::uint32_t boot_card(bus_addresses &addresses, const std::string &name,

@@ -30,10 +30,14 @@ boot_image choose_image();
 /* Throws ENODEV, EPROTO: not a card this library can drive. */
 void check_card(bus &card, const std::string &name);
 /* To state ROM; everything on the card is gone then. Nothing is done in state ROM. Has a time limit
- * of its own, within the caller's patience. Throws ETIMEDOUT, ENODEV. */
+ * of its own, within the caller's patience. Throws as the next does. */
 void reset_card(bus &card, const std::string &name);
-/* After something has been done that should end there. Throws ETIMEDOUT, ENODEV. */
-void wait_for_rom(bus &card, const std::string &name, std::int64_t deadline);
+/*
+ * The same from any state, by its register or as a PCI function. Throws ETIMEDOUT, ENODEV, EIO: the
+ * card ignores it, which is known at once.
+ */
+enum class reset_way { by_register, of_function };
+void bring_to_rom(bus &card, const std::string &name, reset_way way, std::int64_t deadline);
 /*
  * Boots from state ROM or FAILED; bytes empty: from flash. Returns OAC_FAIL_NONE when it runs, or
  * the card's reason. Throws ETIMEDOUT, ENODEV, EPROTO.

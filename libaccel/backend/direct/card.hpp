@@ -186,7 +186,6 @@ private:
 	void give_up(const trouble &what);
 	[[noreturn]] void not_recovered();
 	bool restart_by(std::uint32_t rung, const trouble &what, std::int64_t deadline);
-	void bring_to_rom(std::uint32_t rung, std::int64_t deadline);
 	bool try_rung(std::uint32_t rung, std::uint32_t cause, const std::function<bool()> &body);
 	void stop_firmware(const char *why);
 	void lose_queues(const std::function<std::uint32_t(const queue_record &)> &lost) noexcept;

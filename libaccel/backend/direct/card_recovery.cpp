@@ -251,7 +251,9 @@ void card::bury_context(std::uint32_t context) noexcept
 bool card::restart_by(std::uint32_t rung, const trouble &what, std::int64_t deadline)
 {
 	stop_firmware("the card is being recovered");
-	bring_to_rom(rung, sooner(deadline, RESET_TIMEOUT_NS));
+	bring_to_rom(*bus_, name_,
+		     rung == OAC_RUNG_FLR ? reset_way::of_function : reset_way::by_register,
+		     sooner(deadline, RESET_TIMEOUT_NS));
 	health_.count_reset();
 	lose_all(what.guilty);
 	boot_image other;
@@ -273,15 +275,6 @@ void card::stop_firmware(const char *why)
 	admin_.disable();
 	const std::lock_guard lock(life_mutex_);
 	set_down(why);
-}
-
-void card::bring_to_rom(std::uint32_t rung, std::int64_t deadline)
-{
-	if (rung == OAC_RUNG_FLR)
-		bus_->reset();
-	else
-		bus_->write32(OAC_REG_RESET, OAC_RESET_MAGIC);
-	wait_for_rom(*bus_, name_, deadline);
 }
 
 /* lost: how a queue is lost, or OAC_LOST_NO. The card has let go of those that are. */

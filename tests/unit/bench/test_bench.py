@@ -53,9 +53,19 @@ class Bench(unittest.TestCase):
         done = bench("--count", "ring_one_thread_batch32", "--ops", "64")
         self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
 
+    def test_hangs_a_card_and_times_its_way_back(self):
+        done = bench("--recovery", "1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        all_of_them = json.loads(done.stdout)["recoveries"]
+        self.assertEqual([one["rung"] for one in all_of_them],
+                         ["abort", "queue", "context", "soft_reset", "flr"])
+        for one in all_of_them:
+            self.assertEqual(len(one["rounds"]), 1)
+            self.assertGreater(one["rounds"][0]["ms"], 0)
+
     def test_refuses_what_it_does_not_know(self):
         for words in (["--only", "nothing_like_it"], ["--count", "nothing_like_it"],
-                      ["--ops", "0"], ["--no-such-flag"]):
+                      ["--ops", "0"], ["--recovery", "0"], ["--no-such-flag"]):
             done = bench("--quick", *words)
             self.assertEqual(done.returncode, 2, words)
             self.assertIn("--", done.stderr, words)
