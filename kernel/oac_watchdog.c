@@ -153,15 +153,19 @@ static u32 oac_watch_link_can(struct pci_dev *pdev, u32 mask)
 	return can & mask;
 }
 
-/* Speed and width against what both ends can. Numbers that cannot be are no reason to complain. */
-static bool oac_watch_link_is_bad(struct oac_card *card)
+/*
+ * Speed and width against what both ends can: a slot that is narrower than the card is as it was
+ * built, and no fault. 0: as good as it can be; else both as PCI_EXP_LNKSTA has them. Numbers that
+ * cannot be are no reason to complain.
+ */
+static u32 oac_watch_link_degraded(struct oac_card *card)
 {
 	struct pci_dev *pdev = card->pdev, *port = pci_upstream_bridge(pdev);
 	u32 speed, width, is_speed, is_width;
 	u16 status = 0;
 
 	if (!port || pcie_capability_read_word(pdev, PCI_EXP_LNKSTA, &status) || status == U16_MAX)
-		return false;
+		return 0;
 	speed = min(oac_watch_link_can(pdev, PCI_EXP_LNKCAP_SLS),
 		    oac_watch_link_can(port, PCI_EXP_LNKCAP_SLS));
 	width = min(oac_watch_link_can(pdev, PCI_EXP_LNKCAP_MLW),
@@ -169,20 +173,24 @@ static bool oac_watch_link_is_bad(struct oac_card *card)
 		PCI_EXP_LNKSTA_NLW_SHIFT;
 	is_speed = FIELD_GET(PCI_EXP_LNKSTA_CLS, status);
 	is_width = FIELD_GET(PCI_EXP_LNKSTA_NLW, status);
-	return is_speed && is_width && (is_speed < speed || is_width < width);
+	if (!is_speed || !is_width || (is_speed >= speed && is_width >= width))
+		return 0;
+	return status & (PCI_EXP_LNKSTA_CLS | PCI_EXP_LNKSTA_NLW);
 }
 
 static void oac_watch_link(struct oac_card *card)
 {
-	bool is_bad = oac_watch_link_is_bad(card);
+	u32 degraded = oac_watch_link_degraded(card);
 
-	if (is_bad == card->watch.link_is_bad)
+	if (degraded == card->watch.link_degraded)
 		return;
-	card->watch.link_is_bad = is_bad;
-	if (is_bad) {
-		drm_warn(&card->drm, "the link is slower or narrower than it can be\n");
-		oac_event_add(card, OAC_EVENT_LINK_DEGRADED, 0, 0, 0);
-		oac_health_set(card, OAC_REASON_LINK_DEGRADED, 0);
+	card->watch.link_degraded = degraded;
+	if (degraded) {
+		drm_warn(&card->drm, "the link is slower or narrower than it can be: x%lu, speed %lu\n",
+			 FIELD_GET(PCI_EXP_LNKSTA_NLW, degraded),
+			 FIELD_GET(PCI_EXP_LNKSTA_CLS, degraded));
+		oac_event_add(card, OAC_EVENT_LINK_DEGRADED, degraded, 0, 0);
+		oac_health_set(card, OAC_REASON_LINK_DEGRADED, degraded);
 	} else {
 		oac_health_clear(card, OAC_REASON_LINK_DEGRADED);
 	}

@@ -348,7 +348,32 @@ TEST_F(faults, heat_and_sensors_show_in_health)
 	shows("sensor_dead", R"("sensor":"chip_temp")", OAC_REASON_SENSOR_DEAD,
 	      OAC_HEALTH_DEGRADED);
 	shows("power_brake", "", OAC_REASON_POWER_BRAKE, OAC_HEALTH_DEGRADED);
-	EXPECT_EQ(health().generation, generation_);
+	/* Engines that stood still run again with the firmware only. */
+	EXPECT_EQ(health().generation, generation_ + 1);
+	expect_card_works();
+}
+
+TEST_F(faults, a_link_below_what_it_can_shows_until_it_is_mended)
+{
+	const unsigned id = inject(path(), "config_garbage", R"("field":"link")");
+
+	told().read_until(OAC_EVENT_HEALTH, OAC_REASON_LINK_DEGRADED);
+	EXPECT_EQ(health().state, static_cast<std::uint32_t>(OAC_HEALTH_DEGRADED));
+	EXPECT_EQ(health().action, static_cast<std::uint32_t>(OAC_ACTION_CHECK_LINK));
+	/* As the link status register has them: 2.5 GT/s, one lane. */
+	EXPECT_EQ(health().arg, 0x11u);
+	EXPECT_EQ(health_file(path(), "reason"), "link_degraded");
+	const event_reader all(dev(), 1);
+	const auto events = all.read();
+	EXPECT_TRUE(std::any_of(events.begin(), events.end(), [](const auto &one) {
+		return one.code == OAC_EVENT_LINK_DEGRADED && one.arg == 0x11;
+	}));
+	expect_card_works();
+	/* A reset of the card does not mend it. */
+	EXPECT_EQ(reset(soft), 0);
+	EXPECT_EQ(health().reason, static_cast<std::uint32_t>(OAC_REASON_LINK_DEGRADED));
+	clear(path(), id);
+	told().read_until(OAC_EVENT_HEALTH, OAC_REASON_NONE);
 }
 
 TEST_F(faults, memory_that_lost_data_shows_until_the_reset)
