@@ -19,6 +19,8 @@
 #include <thread>
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <drm/oac_dump.h>
@@ -195,6 +197,54 @@ TEST_F(faults, a_queue_that_waits_does_not_hang)
 	EXPECT_EQ(health().state, static_cast<std::uint32_t>(OAC_HEALTH_OK));
 	*word() = 1;
 	wait_for(made.queue, 2);
+	EXPECT_EQ(health().generation, generation_);
+}
+
+/* ---- Stores and interrupts that get lost ------------------------------------------------------ */
+
+TEST_F(faults, a_lost_doorbell_is_rung_again)
+{
+	const auto made = make_kernel_queue();
+
+	inject(path(), "lost_doorbell");
+	write_nops(0, 2);
+	EXPECT_EQ(ring(made.queue, 2), 0);
+	wait_for(made.queue, 2);
+	EXPECT_EQ(health().generation, generation_);
+	for (const auto &one : told().read())
+		EXPECT_NE(one.code, OAC_EVENT_RECOVERY);
+}
+
+/* Then there is work that does not move, though the card does not know of it. */
+TEST_F(faults, a_doorbell_that_is_never_heard_is_a_hang)
+{
+	const auto made = make_kernel_queue();
+
+	inject(path(), "lost_doorbell", R"("times":0)");
+	write_nops(0, 1);
+	EXPECT_EQ(ring(made.queue, 1), 0);
+	told().read_until(OAC_EVENT_RECOVERED, OAC_RUNG_QUEUE);
+	EXPECT_EQ(wait(made.queue, 0), ESTALE);
+	EXPECT_EQ(lost(context_), static_cast<std::uint32_t>(OAC_LOST_NO));
+	EXPECT_EQ(health().generation, generation_);
+	control(path(), R"({"request":"clear"})");
+	expect_card_works();
+}
+
+TEST_F(faults, who_polls_an_eventfd_hears_of_a_lost_interrupt)
+{
+	const auto made = make_kernel_queue();
+	const node event(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	drm_oac_queue_eventfd with = { made.queue, event.fd() };
+	pollfd poll_for = { event.fd(), POLLIN, 0 };
+	drm_oac_queue_submit both = { made.queue, DRM_OAC_SUBMIT_TAIL | DRM_OAC_SUBMIT_ARM, 1, 0 };
+
+	ASSERT_EQ(dev()(with), 0);
+	/* Of every queue: whichever vector they share. */
+	inject(path(), "lost_interrupt", R"("times":0)");
+	write_nops(0, 1);
+	ASSERT_EQ(dev().call(DRM_IOCTL_OAC_QUEUE_SUBMIT, &both), 0);
+	EXPECT_EQ(poll(&poll_for, 1, 20000 * static_cast<int>(slowness())), 1);
 	EXPECT_EQ(health().generation, generation_);
 }
 
