@@ -253,6 +253,8 @@ struct oac_seen {
 	u32 waiting;
 	unsigned long since;		/* in jiffies: so since then */
 	bool is_told;			/* that it hangs */
+	bool is_unheard;		/* what was submitted has not been taken, for a look */
+	bool is_woken;			/* whoever waits, for what completed in the end */
 };
 
 struct oac_queue {
@@ -386,6 +388,7 @@ int oac_ioctl_queue_destroy(struct drm_device *drm, void *data, struct drm_file 
 
 /* oac_submit.c */
 void oac_submit_init(struct oac_card *card);
+void oac_submit_again(struct oac_queue *queue);
 void oac_submit_stop(struct oac_queue *queue);
 int oac_ioctl_queue_submit(struct drm_device *drm, void *data, struct drm_file *file);
 

@@ -142,7 +142,8 @@ struct oac_watch {
 	u32 heartbeat;
 	unsigned int misses;		/* looks in a row at which it stood still */
 	unsigned int looks;
-	bool link_is_bad;
+	unsigned long busy;		/* in jiffies: when a queue last moved, or was at work */
+	u32 link_degraded;		/* speed and width as they are; 0: as they can be */
 };
 
 /* oac_health.c */

@@ -65,6 +65,8 @@ static struct oac_queue *oac_queue_new(struct oac_context *context,
 	queue->depth = 1u << args->depth_log2;
 	spin_lock_init(&queue->submit_lock);
 	INIT_LIST_HEAD(&queue->fences);
+	queue->seen.since = jiffies;
+	queue->seen.is_woken = true;
 	return queue;
 }
 

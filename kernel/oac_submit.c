@@ -33,7 +33,7 @@ static int oac_submit_tail(struct oac_queue *queue, u32 tail)
 	if (tail - queue->submit_tail > queue->depth || tail - completed > queue->depth)
 		return -EINVAL;
 	if (tail != queue->submit_tail) {
-		queue->submit_tail = tail;
+		WRITE_ONCE(queue->submit_tail, tail);
 		oac_hw_queue_ring(queue->card, queue->hw_id, tail);
 	}
 	return 0;
@@ -60,6 +60,15 @@ static int oac_submit(struct oac_queue *queue, const struct drm_oac_queue_submit
 		oac_hw_queue_arm(card, queue->hw_id, oac_queue_arm_sequence(queue), args->seen);
 	spin_unlock(&queue->submit_lock);
 	return err;
+}
+
+/* The doorbell may have got lost. If not, the same count once more does no harm. */
+void oac_submit_again(struct oac_queue *queue)
+{
+	spin_lock(&queue->submit_lock);
+	if (!oac_card_is_lost(queue->card) && !oac_queue_is_lost(queue) && !queue->dead)
+		oac_hw_queue_ring(queue->card, queue->hw_id, queue->submit_tail);
+	spin_unlock(&queue->submit_lock);
 }
 
 /* The queue is dead. When this returns, nobody rings its doorbell, and nobody will. */

@@ -66,51 +66,97 @@ static bool oac_watch_firmware(struct oac_card *card)
 
 /* ---- Queues ----------------------------------------------------------------------------------- */
 
-static bool oac_watch_queue_moves(struct oac_queue *queue, struct oac_seen *now)
+static struct oac_seen oac_watch_read(struct oac_queue *queue)
 {
 	const struct oac_progress *line = &queue->card->progress[queue->hw_id];
+
+	return (struct oac_seen){
+		.taken = le32_to_cpu(READ_ONCE(line->sq_head)),
+		.completed = le32_to_cpu(READ_ONCE(line->completed)),
+		.steps = le32_to_cpu(READ_ONCE(line->steps)),
+		.waiting = le32_to_cpu(READ_ONCE(line->waiting)),
+		.since = jiffies,
+	};
+}
+
+static bool oac_watch_has_moved(const struct oac_seen *seen, const struct oac_seen *now)
+{
+	return now->taken != seen->taken || now->completed != seen->completed ||
+	       now->steps != seen->steps;
+}
+
+/* A command is at hand that does not rightly wait. */
+static bool oac_watch_is_at_work(const struct oac_seen *now)
+{
+	return (s32)(now->taken - now->completed) > 0 && !now->waiting;
+}
+
+/* What was submitted has not been taken. Of user queues the driver does not know. */
+static bool oac_watch_is_unheard(struct oac_queue *queue, const struct oac_seen *now)
+{
+	return queue->kernel_submit && now->taken == now->completed &&
+	       READ_ONCE(queue->submit_tail) != now->taken;
+}
+
+/* true: it has work, and stands still. Takes note of what it does. */
+static bool oac_watch_stands_still(struct oac_queue *queue)
+{
+	const struct oac_progress *line = &queue->card->progress[queue->hw_id];
+	struct oac_seen now = oac_watch_read(queue);
+	bool is_at_work = oac_watch_is_at_work(&now);
+	struct oac_seen *seen = &queue->seen;
+
+	if (oac_watch_has_moved(seen, &now)) {
+		WRITE_ONCE(queue->card->has_worked, queue->card->has_worked || now.completed);
+		queue->card->watch.busy = jiffies;
+		*seen = now;
+		return false;
+	}
+	if (is_at_work)
+		queue->card->watch.busy = jiffies;
+	/* Interrupts, and requests for one, may get lost, too. */
+	if (!seen->is_woken)
+		oac_queue_interrupt(queue);
+	seen->is_woken = true;
+	if (READ_ONCE(line->state) == cpu_to_le32(OAC_QUEUE_RUNNING) &&
+	    (is_at_work || oac_watch_is_unheard(queue, &now)))
+		return true;
+	/* Nothing at hand, or rightly waiting, is as good as moving. */
+	seen->since = jiffies;
+	seen->is_told = false;
+	return false;
+}
+
+/* Long enough? What has not been taken may have to wait for others: then these are at work. */
+static bool oac_watch_is_overdue(struct oac_queue *queue, unsigned long limit)
+{
 	const struct oac_seen *seen = &queue->seen;
 
-	now->taken = le32_to_cpu(READ_ONCE(line->sq_head));
-	now->completed = le32_to_cpu(READ_ONCE(line->completed));
-	now->steps = le32_to_cpu(READ_ONCE(line->steps));
-	now->waiting = le32_to_cpu(READ_ONCE(line->waiting));
-	/* Nothing at hand, or rightly waiting, is as good as moving. */
-	return now->taken != seen->taken || now->completed != seen->completed ||
-	       now->steps != seen->steps || now->waiting ||
-	       (s32)(now->taken - now->completed) <= 0 ||
-	       READ_ONCE(line->state) != cpu_to_le32(OAC_QUEUE_RUNNING);
+	return !time_before(jiffies, seen->since + limit) &&
+	       (oac_watch_is_at_work(seen) ||
+		!time_before(jiffies, queue->card->watch.busy + limit));
 }
 
 /* Under the vector lock. true: it hangs, and nobody has been told yet. */
 static bool oac_watch_queue(struct oac_queue *queue, unsigned long limit)
 {
-	struct oac_seen now = { .since = jiffies };
+	struct oac_seen *seen = &queue->seen;
 
-	if (READ_ONCE(queue->dead) || oac_queue_is_lost(queue))
+	if (READ_ONCE(queue->dead) || oac_queue_is_lost(queue) || !oac_watch_stands_still(queue))
 		return false;
-	if (oac_watch_queue_moves(queue, &now)) {
-		if (now.completed)
-			WRITE_ONCE(queue->card->has_worked, true);
-		queue->seen = now;
-		return false;
-	}
-	if (queue->seen.is_told || time_before(jiffies, queue->seen.since + limit))
+	seen->is_unheard = oac_watch_is_unheard(queue, seen);
+	if (!limit || seen->is_told || !oac_watch_is_overdue(queue, limit))
 		return false;
 	/* Once more: it may have moved while we were kept from looking. */
 	dma_rmb();
-	if (oac_watch_queue_moves(queue, &now)) {
-		queue->seen = now;
-		return false;
-	}
-	queue->seen.is_told = true;
-	return true;
+	seen->is_told = oac_watch_stands_still(queue);
+	return seen->is_told;
 }
 
 /* Fills hung with those that hang, a reference each; returns how many. */
-static u32 oac_watch_vector(struct oac_vector *vector, struct oac_queue **hung, u32 room)
+static u32 oac_watch_vector(struct oac_vector *vector, struct oac_queue **hung, u32 room,
+			    unsigned long limit)
 {
-	unsigned long limit = msecs_to_jiffies(READ_ONCE(oac_hang_ms));
 	struct oac_queue *queue;
 	unsigned long flags;
 	u32 count = 0;
@@ -128,17 +174,50 @@ static u32 oac_watch_vector(struct oac_vector *vector, struct oac_queue **hung, 
 	return count;
 }
 
+/* One of those that the last look found unheard, a reference; NULL: no more. */
+static struct oac_queue *oac_watch_next_unheard(struct oac_vector *vector)
+{
+	struct oac_queue *queue, *found = NULL;
+	unsigned long flags;
+
+	spin_lock_irqsave(&vector->lock, flags);
+	list_for_each_entry(queue, &vector->queues, vector_node) {
+		if (!queue->seen.is_unheard)
+			continue;
+		queue->seen.is_unheard = false;
+		kref_get(&queue->ref);
+		found = queue;
+		break;
+	}
+	spin_unlock_irqrestore(&vector->lock, flags);
+	return found;
+}
+
+/* With no lock of interrupts held: submit_lock is not for those. */
+static void oac_watch_ring(struct oac_vector *vector)
+{
+	struct oac_queue *queue;
+
+	while ((queue = oac_watch_next_unheard(vector))) {
+		oac_submit_again(queue);
+		oac_queue_put(queue);
+	}
+}
+
 static void oac_watch_queues(struct oac_card *card)
 {
+	unsigned long limit = msecs_to_jiffies(READ_ONCE(oac_hang_ms));
 	struct oac_queue *hung[OAC_WATCH_HANGS];
 	u32 count = 0, i;
 
 	/* Engines stand still while they are too hot: that is no hang. */
-	if (!READ_ONCE(oac_hang_ms) || oac_health_holds(card, OAC_REASON_TOO_HOT))
+	if (oac_health_holds(card, OAC_REASON_TOO_HOT))
 		return;
-	for (i = 0; i < card->vector_count; i++)
-		count +=
-			oac_watch_vector(&card->vectors[i], hung + count, ARRAY_SIZE(hung) - count);
+	for (i = 0; i < card->vector_count; i++) {
+		count += oac_watch_vector(&card->vectors[i], hung + count,
+					  ARRAY_SIZE(hung) - count, limit);
+		oac_watch_ring(&card->vectors[i]);
+	}
 	for (i = 0; i < count; i++)
 		oac_card_hangs(card, hung[i]);
 }
@@ -153,15 +232,19 @@ static u32 oac_watch_link_can(struct pci_dev *pdev, u32 mask)
 	return can & mask;
 }
 
-/* Speed and width against what both ends can. Numbers that cannot be are no reason to complain. */
-static bool oac_watch_link_is_bad(struct oac_card *card)
+/*
+ * Speed and width against what both ends can: a slot that is narrower than the card is as it was
+ * built, and no fault. 0: as good as it can be; else both as PCI_EXP_LNKSTA has them. Numbers that
+ * cannot be are no reason to complain.
+ */
+static u32 oac_watch_link_degraded(struct oac_card *card)
 {
 	struct pci_dev *pdev = card->pdev, *port = pci_upstream_bridge(pdev);
 	u32 speed, width, is_speed, is_width;
 	u16 status = 0;
 
 	if (!port || pcie_capability_read_word(pdev, PCI_EXP_LNKSTA, &status) || status == U16_MAX)
-		return false;
+		return 0;
 	speed = min(oac_watch_link_can(pdev, PCI_EXP_LNKCAP_SLS),
 		    oac_watch_link_can(port, PCI_EXP_LNKCAP_SLS));
 	width = min(oac_watch_link_can(pdev, PCI_EXP_LNKCAP_MLW),
@@ -169,20 +252,24 @@ static bool oac_watch_link_is_bad(struct oac_card *card)
 		PCI_EXP_LNKSTA_NLW_SHIFT;
 	is_speed = FIELD_GET(PCI_EXP_LNKSTA_CLS, status);
 	is_width = FIELD_GET(PCI_EXP_LNKSTA_NLW, status);
-	return is_speed && is_width && (is_speed < speed || is_width < width);
+	if (!is_speed || !is_width || (is_speed >= speed && is_width >= width))
+		return 0;
+	return status & (PCI_EXP_LNKSTA_CLS | PCI_EXP_LNKSTA_NLW);
 }
 
 static void oac_watch_link(struct oac_card *card)
 {
-	bool is_bad = oac_watch_link_is_bad(card);
+	u32 degraded = oac_watch_link_degraded(card);
 
-	if (is_bad == card->watch.link_is_bad)
+	if (degraded == card->watch.link_degraded)
 		return;
-	card->watch.link_is_bad = is_bad;
-	if (is_bad) {
-		drm_warn(&card->drm, "the link is slower or narrower than it can be\n");
-		oac_event_add(card, OAC_EVENT_LINK_DEGRADED, 0, 0, 0);
-		oac_health_set(card, OAC_REASON_LINK_DEGRADED, 0);
+	card->watch.link_degraded = degraded;
+	if (degraded) {
+		drm_warn(&card->drm, "the link is slower or narrower than it can be: x%lu, speed %lu\n",
+			 FIELD_GET(PCI_EXP_LNKSTA_NLW, degraded),
+			 FIELD_GET(PCI_EXP_LNKSTA_CLS, degraded));
+		oac_event_add(card, OAC_EVENT_LINK_DEGRADED, degraded, 0, 0);
+		oac_health_set(card, OAC_REASON_LINK_DEGRADED, degraded);
 	} else {
 		oac_health_clear(card, OAC_REASON_LINK_DEGRADED);
 	}
@@ -219,6 +306,7 @@ static void oac_watch_work(struct work_struct *work)
 void oac_watchdog_init(struct oac_card *card)
 {
 	INIT_DELAYED_WORK(&card->watch.work, oac_watch_work);
+	card->watch.busy = jiffies;
 }
 
 void oac_watchdog_start(struct oac_card *card)

@@ -19,6 +19,8 @@
 #include <thread>
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <drm/oac_dump.h>
@@ -198,6 +200,54 @@ TEST_F(faults, a_queue_that_waits_does_not_hang)
 	EXPECT_EQ(health().generation, generation_);
 }
 
+/* ---- Stores and interrupts that get lost ------------------------------------------------------ */
+
+TEST_F(faults, a_lost_doorbell_is_rung_again)
+{
+	const auto made = make_kernel_queue();
+
+	inject(path(), "lost_doorbell");
+	write_nops(0, 2);
+	EXPECT_EQ(ring(made.queue, 2), 0);
+	wait_for(made.queue, 2);
+	EXPECT_EQ(health().generation, generation_);
+	for (const auto &one : told().read())
+		EXPECT_NE(one.code, OAC_EVENT_RECOVERY);
+}
+
+/* Then there is work that does not move, though the card does not know of it. */
+TEST_F(faults, a_doorbell_that_is_never_heard_is_a_hang)
+{
+	const auto made = make_kernel_queue();
+
+	inject(path(), "lost_doorbell", R"("times":0)");
+	write_nops(0, 1);
+	EXPECT_EQ(ring(made.queue, 1), 0);
+	told().read_until(OAC_EVENT_RECOVERED, OAC_RUNG_QUEUE);
+	EXPECT_EQ(wait(made.queue, 0), ESTALE);
+	EXPECT_EQ(lost(context_), static_cast<std::uint32_t>(OAC_LOST_NO));
+	EXPECT_EQ(health().generation, generation_);
+	control(path(), R"({"request":"clear"})");
+	expect_card_works();
+}
+
+TEST_F(faults, who_polls_an_eventfd_hears_of_a_lost_interrupt)
+{
+	const auto made = make_kernel_queue();
+	const node event(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	drm_oac_queue_eventfd with = { made.queue, event.fd() };
+	pollfd poll_for = { event.fd(), POLLIN, 0 };
+	drm_oac_queue_submit both = { made.queue, DRM_OAC_SUBMIT_TAIL | DRM_OAC_SUBMIT_ARM, 1, 0 };
+
+	ASSERT_EQ(dev()(with), 0);
+	/* Of every queue: whichever vector they share. */
+	inject(path(), "lost_interrupt", R"("times":0)");
+	write_nops(0, 1);
+	ASSERT_EQ(dev().call(DRM_IOCTL_OAC_QUEUE_SUBMIT, &both), 0);
+	EXPECT_EQ(poll(&poll_for, 1, 20000 * static_cast<int>(slowness())), 1);
+	EXPECT_EQ(health().generation, generation_);
+}
+
 /* ---- Firmware --------------------------------------------------------------------------------- */
 
 TEST_F(faults, firmware_that_hangs_is_found_by_its_heartbeat)
@@ -348,7 +398,32 @@ TEST_F(faults, heat_and_sensors_show_in_health)
 	shows("sensor_dead", R"("sensor":"chip_temp")", OAC_REASON_SENSOR_DEAD,
 	      OAC_HEALTH_DEGRADED);
 	shows("power_brake", "", OAC_REASON_POWER_BRAKE, OAC_HEALTH_DEGRADED);
-	EXPECT_EQ(health().generation, generation_);
+	/* Engines that stood still run again with the firmware only. */
+	EXPECT_EQ(health().generation, generation_ + 1);
+	expect_card_works();
+}
+
+TEST_F(faults, a_link_below_what_it_can_shows_until_it_is_mended)
+{
+	const unsigned id = inject(path(), "config_garbage", R"("field":"link")");
+
+	told().read_until(OAC_EVENT_HEALTH, OAC_REASON_LINK_DEGRADED);
+	EXPECT_EQ(health().state, static_cast<std::uint32_t>(OAC_HEALTH_DEGRADED));
+	EXPECT_EQ(health().action, static_cast<std::uint32_t>(OAC_ACTION_CHECK_LINK));
+	/* As the link status register has them: 2.5 GT/s, one lane. */
+	EXPECT_EQ(health().arg, 0x11u);
+	EXPECT_EQ(health_file(path(), "reason"), "link_degraded");
+	const event_reader all(dev(), 1);
+	const auto events = all.read();
+	EXPECT_TRUE(std::any_of(events.begin(), events.end(), [](const auto &one) {
+		return one.code == OAC_EVENT_LINK_DEGRADED && one.arg == 0x11;
+	}));
+	expect_card_works();
+	/* A reset of the card does not mend it. */
+	EXPECT_EQ(reset(soft), 0);
+	EXPECT_EQ(health().reason, static_cast<std::uint32_t>(OAC_REASON_LINK_DEGRADED));
+	clear(path(), id);
+	told().read_until(OAC_EVENT_HEALTH, OAC_REASON_NONE);
 }
 
 TEST_F(faults, memory_that_lost_data_shows_until_the_reset)
