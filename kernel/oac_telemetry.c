@@ -147,6 +147,13 @@ static void oac_telemetry_report(struct oac_card *card, u32 reason, u16 sensor)
 		oac_health_clear(card, reason);
 }
 
+/* Engines that were stopped by heat start with the firmware only. */
+static void oac_telemetry_restart(struct oac_card *card)
+{
+	oac_health_set(card, OAC_REASON_HANG, OAC_CAUSE_HANG);
+	oac_recover_want(card, OAC_CAUSE_HANG);
+}
+
 /* What the sensors mean for the card's health. Waits for the card. */
 void oac_telemetry_judge(struct oac_card *card)
 {
@@ -171,6 +178,8 @@ void oac_telemetry_judge(struct oac_card *card)
 	if (got >= 0) {
 		oac_telemetry_report(card, OAC_REASON_SENSOR_DEAD, dead);
 		oac_telemetry_report(card, OAC_REASON_HOT, hot);
+		if (!too_hot && oac_health_holds(card, OAC_REASON_TOO_HOT))
+			oac_telemetry_restart(card);
 		oac_telemetry_report(card, OAC_REASON_TOO_HOT, too_hot);
 	}
 	kfree(sensors);
