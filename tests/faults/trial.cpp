@@ -362,17 +362,19 @@ void trial::judge()
 	found_.good_ms = ms(fired_ns_, load_->good_since(fired_ns_));
 }
 
-bool trial::works_again(double seconds)
+/* Good answers and good health, one of which may be a moment behind the other. */
+bool trial::works_again(unsigned seconds)
 {
-	const std::uint64_t end =
-		boot_ns() + static_cast<std::uint64_t>(seconds * 1e9) * slowness();
+	const std::uint64_t end = boot_ns() + seconds * NS_PER_S * slowness();
 
 	load_->start_over();
-	while (boot_ns() < end && load_->in_a_row() < SETTLED_ROUNDS) {
-		if (load_->round() == load::outcome::given_up)
-			return false;
+	while (boot_ns() < end) {
+		load_->round();
+		if (load_->in_a_row() >= SETTLED_ROUNDS &&
+		    on_.device().health().state_name() == "ok")
+			return true;
 	}
-	return load_->in_a_row() >= SETTLED_ROUNDS && on_.device().health().state_name() == "ok";
+	return false;
 }
 
 /* By the mildest that helps; that it takes somebody's hand is part of the row. */

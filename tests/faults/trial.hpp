@@ -71,7 +71,7 @@ private:
 	std::string what_was_lost();
 	std::string look_at_local_memory();
 	void heal();
-	bool works_again(double seconds);
+	bool works_again(unsigned seconds);
 
 	patient &on_;
 	const fault_case &what_;
