@@ -379,12 +379,15 @@ NUMA = Guest("numa", options=("--numa",))
 # Poison, red zones and owners of all kernel objects: who writes to freed memory is a splat.
 STRESS = Guest("stress", append="slub_debug=FZPU")
 
+# Each life of a card takes a guest a second or two: the debug ring pulls it at every access.
+MALICIOUS = Guest("malicious", append="OAC_TEST_STRIDE=8")
+
 # The VM ring by kernel. Guests of one kernel run one after the other, those of different kernels
 # two at a time.
 RING = {
     "6.12": [Guest("all"), DRIVER_SUBMISSION, Guest("queues"), Guest("faults"), *POOREST, NUMA,
              Guest("digits", cards=6)],
-    "7.3": [Guest("all"), DRIVER_SUBMISSION, PEER, STRESS, Guest("faults"),
+    "7.3": [Guest("all"), DRIVER_SUBMISSION, PEER, STRESS, Guest("faults"), MALICIOUS,
             Guest("digits", cards=6)],
     "6.1": [Guest("smoke"), Guest("api"), Guest("abi")],
 }
@@ -392,7 +395,7 @@ RING_TIMEOUT = 2400
 
 # The same on the debug kernel, which is made first where it is not cached.
 DEBUG_RING = [Guest("smoke"), Guest("api"), Guest("abi"), PEER, Guest("isolation"),
-              Guest("stress"), Guest("fail-nth")]
+              Guest("stress"), Guest("faults"), Guest("malicious"), Guest("fail-nth")]
 DEBUG_TIMEOUT = 7200
 
 

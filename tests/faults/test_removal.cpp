@@ -114,37 +114,114 @@ std::string kernel_card()
 	return all.empty() ? "" : *std::min_element(all.begin(), all.end());
 }
 
-/* What the kernel says is of no interest: a dead card is not bound. */
-void tell_driver(const char *what, const std::string &address)
+/* The first card of the kernel's driver, whose driver comes and goes. */
+class driver_removal : public removal
 {
-	std::ofstream file(std::string("/sys/bus/pci/drivers/oac/") + what);
-	file << address << std::flush;
+protected:
+	void SetUp() override
+	{
+		address_ = kernel_card();
+		if (address_.empty() || !std::getenv("OAC_TEST_UNBIND"))
+			GTEST_SKIP() << "takes the driver from a card: set OAC_TEST_UNBIND=1 where "
+					"nobody else uses it";
+		ASSERT_TRUE(support::card_port(address_).is_there())
+			<< "no way to a card's control socket (OAC_TEST_CTL)";
+	}
+	void TearDown() override
+	{
+		if (IsSkipped() || address_.empty())
+			return;
+		port().ask(R"({"request":"clear"})");
+		if (!is_bound())
+			bind();
+		EXPECT_TRUE(is_bound());
+	}
+	support::card_port port() const { return support::card_port(address_); }
+	bool is_bound() const { return fs::exists("/sys/bus/pci/drivers/oac/" + address_); }
+	/* What the kernel says is of no interest: a dead card is not bound. */
+	void tell(const std::string &file, const std::string &what) const
+	{
+		std::ofstream out(file);
+		out << what << std::flush;
+	}
+	void bind() const { tell("/sys/bus/pci/drivers/oac/bind", address_); }
+	void unbind() const { tell("/sys/bus/pci/drivers/oac/unbind", address_); }
+	void reset() const { tell("/sys/bus/pci/devices/" + address_ + "/reset", "1"); }
+	/* From probe to unbind. */
+	bool live_bound() const
+	{
+		bind();
+		const bool is_good = is_bound() && live(address_);
+		if (is_bound())
+			unbind();
+		return is_good;
+	}
+	/* With a recovery under way, or what was left of it, the driver goes. */
+	void unbind_after(const std::string &fault, std::string_view event)
+	{
+		accel::device card(address_);
+		accel::event_stream stream = card.watch_events();
+		load work(card);
+		ASSERT_EQ(work.round(), load::outcome::good);
+		ASSERT_NE(port().inject(fault), 0u);
+		ASSERT_NE(port().inject(R"("fault":"crash")"), 0u);
+		accel::event one{};
+		while (stream.read({ &one, 1 }, 30s * faults::slowness()) == 1) {
+			const char *name = accel_event_name(one.code);
+			if (name && name == event)
+				break;
+		}
+		ASSERT_EQ(accel_event_name(one.code), std::string(event));
+		unbind();
+		EXPECT_FALSE(is_bound());
+		EXPECT_EQ(work.wrong(), 0u);
+		EXPECT_NE(work.round(), load::outcome::good) << "its driver is gone";
+	}
+	void expect_works_again()
+	{
+		port().ask(R"({"request":"clear"})");
+		reset();
+		EXPECT_TRUE(live_bound());
+	}
+
+	std::string address_;
+	faults::deadline limit_{ 900s * faults::slowness() };
+};
+
+TEST_F(driver_removal, of_the_card_at_each_access)
+{
+	unbind();
+	at_each_access(port(), [&](bool may_fail) {
+		if (!may_fail)
+			reset();
+		return live_bound();
+	});
 }
 
-TEST_F(removal, of_a_kernel_card_at_each_access)
+TEST_F(driver_removal, while_it_recovers)
 {
-	const std::string address = kernel_card();
-	if (address.empty() || !std::getenv("OAC_TEST_UNBIND"))
-		GTEST_SKIP() << "takes the driver from a card: set OAC_TEST_UNBIND=1 where nobody "
-				"else uses it";
-	const support::card_port port(address);
-	ASSERT_TRUE(port.is_there()) << "no way to a card's control socket (OAC_TEST_CTL)";
-	const std::string folder = "/sys/bus/pci/drivers/oac/" + address;
+	unbind_after(R"("fault":"boot_hang","until":"never","for_ms":60000)", "RECOVERY");
+	expect_works_again();
+}
 
-	tell_driver("unbind", address);
-	at_each_access(port, [&](bool may_fail) {
-		if (!may_fail) {
-			std::ofstream reset("/sys/bus/pci/devices/" + address + "/reset");
-			reset << "1" << std::flush;
-		}
-		tell_driver("bind", address);
-		const bool is_good = fs::exists(folder) && live(address);
-		if (fs::exists(folder))
-			tell_driver("unbind", address);
-		return is_good;
-	});
-	tell_driver("bind", address);
-	EXPECT_TRUE(fs::exists(folder));
+TEST_F(driver_removal, after_it_has_wedged)
+{
+	unbind_after(R"("fault":"boot_fail","times":0)", "WEDGED");
+	expect_works_again();
+}
+
+/// Interrupts, before anybody is ready for them, at many steps of probe and boot.
+TEST_F(driver_removal, interrupts_at_any_step_of_a_probe)
+{
+	unbind();
+	for (unsigned n = 1; n < 60; n += 6) {
+		SCOPED_TRACE(n);
+		ASSERT_NE(port().inject(R"("fault":"interrupt_storm","count":100,"at":{"access":)" +
+					std::to_string(n) + "}"),
+			  0u);
+		EXPECT_TRUE(live_bound());
+		port().ask(R"({"request":"clear"})");
+	}
 }
 
 } // namespace
