@@ -380,12 +380,15 @@ NUMA = Guest("numa", options=("--numa",))
 STRESS = Guest("stress", append="slub_debug=FZPU")
 AER = Guest("aer")
 
+# Each life of a card takes a guest a second or two: the debug ring pulls it at every access.
+MALICIOUS = Guest("malicious", append="OAC_TEST_STRIDE=8")
+
 # The VM ring by kernel. Guests of one kernel run one after the other, those of different kernels
 # two at a time.
 RING = {
     "6.12": [Guest("all"), DRIVER_SUBMISSION, Guest("queues"), Guest("faults"), *POOREST, NUMA,
              AER, Guest("digits", cards=6)],
-    "7.3": [Guest("all"), DRIVER_SUBMISSION, PEER, STRESS, Guest("faults"), AER,
+    "7.3": [Guest("all"), DRIVER_SUBMISSION, PEER, STRESS, Guest("faults"), MALICIOUS, AER,
             Guest("digits", cards=6)],
     "6.1": [Guest("smoke"), Guest("api"), Guest("abi")],
 }
@@ -393,7 +396,7 @@ RING_TIMEOUT = 2400
 
 # The same on the debug kernel, which is made first where it is not cached.
 DEBUG_RING = [Guest("smoke"), Guest("api"), Guest("abi"), PEER, Guest("isolation"),
-              AER, Guest("stress"), Guest("fail-nth")]
+              AER, Guest("stress"), Guest("faults"), Guest("malicious"), Guest("fail-nth")]
 DEBUG_TIMEOUT = 7200
 
 

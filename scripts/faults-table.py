@@ -23,6 +23,10 @@ RUNS = {
     "kernel 7.3": TOP / "build" / "vm" / "7.3-faults-2.log",
 }
 
+# Rows in which it is chance what is lost: their times and losses are from one run.
+CHANCE = ("malicious", "register_garbage", "register_garbage while it boots",
+          "lie field=status", "lie field=entry_count", "corrupt_progress field=sq_head")
+
 HEAD = """# What a card's faults do
 
 Made by the tests, not by hand: `make faults` runs `tests/faults` in this process and on two kernels, and
@@ -38,7 +42,8 @@ the fault was taken out first, and that helped; the time then counts from there.
 
 Limits in these runs, shorter than the defaults: a queue hangs after 0.3 s in process and 1 s on
 kernels; an admin command has 10 s in process and 1 s on kernels. Guests are emulated, and slow.
-Times differ from run to run; `make check` compares the rest.
+Times differ from run to run; `make check` compares the rest, except in the few rows where what the card
+says is drawn at random.
 
 """
 
@@ -108,7 +113,7 @@ def facts(text):
 
 def differences(old, new):
     for name in sorted(set(old) | set(new)):
-        if old.get(name) != new.get(name):
+        if old.get(name) != new.get(name) and not (name in CHANCE and name in old and name in new):
             yield f"{name}: the document says {old.get(name)}, the tests saw {new.get(name)}"
 
 

@@ -5,14 +5,13 @@
 // said to be right, a card that is not usable again when the fault is over, health that says something
 // else, or another card that is disturbed. What it saw it prints as a line "note: row {...}", of which
 // scripts/faults-table.py makes docs/faults.md.
-#include <condition_variable>
 #include <cstdio>
-#include <mutex>
 #include <set>
 #include <thread>
 
 #include <nlohmann/json.hpp>
 
+#include "deadline.hpp"
 #include "trial.hpp"
 
 using namespace std::chrono_literals;
@@ -23,29 +22,6 @@ using faults::patient;
 
 namespace
 {
-
-/* A test that does not come to its end takes the program with it, and says which. */
-class deadline
-{
-public:
-	explicit deadline(std::chrono::seconds limit) : watch_([this, limit](std::stop_token stop) {
-		std::unique_lock lock(mutex_);
-		if (over_.wait_for(lock, stop, limit, [&] { return stop.stop_requested(); }))
-			return;
-		if (stop.stop_requested())
-			return;
-		std::fprintf(stderr, "hang: this test has not ended for %lld s\n",
-			     static_cast<long long>(limit.count()));
-		std::abort();
-	})
-	{
-	}
-
-private:
-	std::mutex mutex_;
-	std::condition_variable_any over_;
-	std::jthread watch_;
-};
 
 /* The other card works all along, and loses nothing. */
 class neighbour
@@ -97,7 +73,7 @@ protected:
 			neighbour_->expect_undisturbed();
 	}
 
-	deadline deadline_{ 300s * faults::slowness() };
+	faults::deadline deadline_{ 300s * faults::slowness() };
 	std::optional<neighbour> neighbour_;
 	std::optional<patient> patient_;
 };
@@ -164,12 +140,3 @@ TEST(faults_catalogue, has_a_row_for_each_fault)
 }
 
 } // namespace
-
-int main(int argc, char **argv)
-{
-	testing::InitGoogleTest(&argc, argv);
-	api::use_firmware();
-	/* What hangs is found sooner; a loaded machine may need more. */
-	setenv("ACCEL_HANG_MS", "300", 0);
-	return RUN_ALL_TESTS();
-}

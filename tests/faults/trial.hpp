@@ -12,6 +12,8 @@
 #include <optional>
 #include <string>
 
+#include <nlohmann/json.hpp>
+
 #include "../support/card_port.hpp"
 #include "cases.hpp"
 #include "load.hpp"
@@ -28,6 +30,8 @@ public:
 	accel::device &device() { return *device_; }
 	const support::card_port &port() const { return port_; }
 	bool is_kernel() const { return is_kernel_; }
+	/* What its control requests tell for the first time, of all that ever happened to it. */
+	nlohmann::json new_log();
 	/* Closes it and opens it anew; where the kernel has it, after a reset by the PCI core. */
 	void open_anew();
 
@@ -36,6 +40,7 @@ private:
 	bool is_kernel_;
 	std::optional<accel::device> device_;
 	support::card_port port_;
+	std::uint64_t next_line_ = 1;
 };
 
 /* A row. */
@@ -71,7 +76,7 @@ private:
 	std::string what_was_lost();
 	std::string look_at_local_memory();
 	void heal();
-	bool works_again(double seconds);
+	bool works_again(unsigned seconds);
 
 	patient &on_;
 	const fault_case &what_;
@@ -84,6 +89,7 @@ private:
 
 	unsigned id_ = 0;
 	std::uint64_t injected_ns_ = 0, fired_ns_ = 0, noticed_ns_ = 0;
+	std::uint64_t fired_before_ns_ = 0; /* fired_ns_ is known so well only */
 	bool is_named_by_cause_ = false, has_crashed_ = false;
 	bool is_recovering_ = false, is_at_end_ = false;
 	unsigned recoveries_ = 0; /* without a good answer between them */

@@ -30,6 +30,8 @@ constexpr std::uint32_t DEPTH = 16;
 constexpr std::size_t CQ_OFFSET = OAC_PAGE_SIZE;
 constexpr std::size_t DATA_OFFSET = 2 * OAC_PAGE_SIZE;
 constexpr std::int64_t SPIN_NS = 20 * NS_PER_US;
+/* No answer for so long: is the card there at all? */
+constexpr std::int64_t LOOK_NS = 100 * NS_PER_MS;
 
 static_assert(DEPTH * sizeof(oac_admin_cmd) <= OAC_PAGE_SIZE);
 static_assert(DEPTH >= OAC_ADMIN_DEPTH_MIN && DEPTH <= OAC_ADMIN_DEPTH_MAX);
@@ -161,15 +163,27 @@ void admin_queue::collect_owed(const char *what, std::int64_t timeout_ns)
 }
 
 /* limit: when the card should have answered; deadline: how long the caller waits for it. */
+/* A card that is off the bus answers nothing any more; one that is slow gets no time from this. */
+bool admin_queue::reads_all_ones(std::int64_t deadline)
+{
+	try {
+		const patience no_longer(deadline);
+		return bus_.read32(OAC_REG_STATUS) == OAC_REG_ALL_ONES;
+	} catch (const failure &) {
+		return bus_.is_dead();
+	}
+}
+
 oac_completion admin_queue::wait(const char *what, std::int64_t limit, std::int64_t deadline)
 {
 	const std::int64_t start = now_ns();
 	while (!is_there() && now_ns() - start < SPIN_NS) {}
 	pollfd fds[2] = { { event_fd_, POLLIN, 0 }, { bus_.lost_fd(), POLLRDHUP, 0 } };
 	while (!is_there()) {
-		const time_left left(deadline);
+		const time_left left(std::min(deadline, now_ns() + LOOK_NS));
 		const int ready = ppoll(fds, 2, left.get(), nullptr);
-		if (ready > 0 && fds[1].revents) {
+		const bool is_off = ready > 0 && fds[1].revents;
+		if (is_off || (ready == 0 && now_ns() < deadline && reads_all_ones(deadline))) {
 			bus_.die();
 			fail(ENODEV, OAC_CAUSE_GONE, std::string(what) + ": it is gone");
 		}

@@ -66,6 +66,7 @@ public:
 
 private:
 	std::uint64_t run_locked(const char *what, oac_admin_cmd &cmd, std::int64_t timeout_ns);
+	bool reads_all_ones(std::int64_t deadline);
 	oac_completion wait(const char *what, std::int64_t limit, std::int64_t deadline);
 	void collect_owed(const char *what, std::int64_t timeout_ns);
 	bool is_there() const noexcept;
