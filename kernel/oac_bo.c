@@ -16,10 +16,10 @@
 
 #include <drm/drm_prime.h>
 
+#include "oac_check.h"
 #include "oac_drv.h"
 #include "oac_hw.h"
 
-#define OAC_BO_SIZE_MAX		SZ_1T
 #define OAC_BO_FAULT_PAGES	16	/* mapped per fault, aligned to that many */
 
 /* ---- DMA -------------------------------------------------------------------------------------- */
@@ -308,12 +308,7 @@ int oac_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *fil
 	int err;
 
 	args->limit = DRM_OAC_LIMIT_NONE;
-	if (args->flags & ~DRM_OAC_BO_LOCAL || args->pad || !args->size ||
-	    !PAGE_ALIGNED(args->size))
-		return -EINVAL;
-	if (args->size > OAC_BO_SIZE_MAX)
-		return -E2BIG;
-	err = oac_card_check(card);
+	err = oac_check_bo_create(args) ?: oac_card_check(card);
 	if (err)
 		return err;
 	bo = oac_bo_new(card, args->flags & DRM_OAC_BO_LOCAL ? OAC_BO_LOCAL : OAC_BO_HOST,

@@ -12,6 +12,7 @@
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 
+#include "oac_check.h"
 #include "oac_drv.h"
 #include "oac_hw.h"
 
@@ -125,20 +126,6 @@ u32 oac_events_tail(struct oac_card *card, struct drm_oac_event *events, u32 cou
 
 /* ---- The card's ------------------------------------------------------------------------------- */
 
-/* What the card says of its own events is taken as far as it can be. */
-static void oac_events_convert(const struct oac_event *from, struct drm_oac_event *to)
-{
-	memset(to, 0, sizeof(*to));
-	to->arg = le64_to_cpu(from->arg);
-	to->card_seq = le64_to_cpu(from->seq);
-	to->card_ns = le64_to_cpu(from->card_ns);
-	to->context = le32_to_cpu(from->context);
-	to->queue = le16_to_cpu(from->queue);
-	to->code = le16_to_cpu(from->code);
-	to->severity = min_t(u8, from->severity, OAC_SEVERITY_CARD_FATAL);
-	to->action = from->action <= OAC_ACTION_REPLACE_CARD ? from->action : OAC_ACTION_NONE;
-}
-
 /* What follows from an event for the card's health; temperatures are looked at, not believed. */
 static void oac_events_judge(struct oac_card *card, const struct drm_oac_event *event)
 {
@@ -170,14 +157,12 @@ static int oac_events_take_over(struct oac_card *card, const struct oac_event *l
 {
 	struct oac_events *events = &card->events;
 	struct drm_oac_event event;
-	int i;
+	int i, err;
 
 	for (i = 0; i < count; i++) {
-		oac_events_convert(&log[i], &event);
-		/* A code of the driver's would make its events the card's to write. */
-		if (event.card_seq < events->card_next || event.card_seq == U64_MAX ||
-		    event.code >= OAC_EVENT_DRIVER)
-			return -EPROTO;
+		err = oac_check_event(&log[i], events->card_next, &event);
+		if (err)
+			return err;
 		events->card_next = event.card_seq + 1;
 		oac_events_push(card, &event, false);
 		oac_events_judge(card, &event);

@@ -17,6 +17,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
+#include "oac_check.h"
 #include "oac_drv.h"
 #include "oac_hw.h"
 
@@ -187,28 +188,6 @@ static int oac_fw_boot_default(struct oac_card *card)
 
 /* ---- Bring-up --------------------------------------------------------------------------------- */
 
-/* What the rest of the module relies on when it sizes and indexes. */
-static bool oac_fw_identify_is_sane(struct oac_card *card, const struct oac_identify *identify)
-{
-	u32 contexts = le32_to_cpu(identify->max_contexts);
-	u32 queues = le32_to_cpu(identify->max_queues);
-	u32 depth = le32_to_cpu(identify->max_depth_log2);
-	u32 segments = le32_to_cpu(identify->max_segments);
-	u32 engines = le32_to_cpu(identify->engine_count);
-
-	/* clang-format off */
-	return contexts >= 1 && contexts <= OAC_FW_CONTEXTS_MAX &&
-	       queues >= 1 && queues < card->doorbell_pages &&
-	       depth >= 1 && depth <= OAC_FW_DEPTH_LOG2_MAX &&
-	       segments >= 1 && segments <= OAC_FW_SEGMENTS_MAX &&
-	       engines >= 1 && engines <= OAC_FW_ENGINES_MAX &&
-	       le32_to_cpu(identify->max_maps) <= OAC_FW_MAPS_MAX &&
-	       le32_to_cpu(identify->sensor_count) <= OAC_SENSOR_MAX &&
-	       le32_to_cpu(identify->event_capacity) <= OAC_FW_EVENTS_MAX &&
-	       strnlen(identify->model, OAC_MODEL_NAME_SIZE) < OAC_MODEL_NAME_SIZE;
-	/* clang-format on */
-}
-
 static int oac_fw_protocol(struct oac_card *card, u32 *protocol)
 {
 	u32 card_speaks = oac_hw_protocol(card);
@@ -240,7 +219,7 @@ static int oac_fw_bring_up(struct oac_card *card)
 	err = oac_admin_enable(card);
 	if (!err)
 		err = oac_admin_identify(card, identify);
-	if (!err && !oac_fw_identify_is_sane(card, identify)) {
+	if (!err && !oac_check_identify(identify, card->doorbell_pages)) {
 		drm_err(&card->drm, "firmware describes a card that cannot be\n");
 		err = -EPROTO;
 	}

@@ -10,9 +10,9 @@
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 
+#include "oac_check.h"
 #include "oac_drv.h"
 
-#define OAC_VA_END		(1ull << OAC_VA_BITS)
 
 /* ---- The tree --------------------------------------------------------------------------------- */
 
@@ -249,20 +249,6 @@ static int oac_map_on_card(struct oac_context *context, struct oac_map *map, u64
 
 /* ---- Ioctls ----------------------------------------------------------------------------------- */
 
-static int oac_map_check(const struct drm_oac_map *args)
-{
-	u64 end;
-
-	if (args->pad || args->pad2 || !args->flags ||
-	    args->flags & ~(DRM_OAC_MAP_READ | DRM_OAC_MAP_WRITE))
-		return -EINVAL;
-	if (!args->va || !args->size || !PAGE_ALIGNED(args->va | args->offset | args->size))
-		return -EINVAL;
-	if (check_add_overflow(args->va, args->size, &end) || end > OAC_VA_END)
-		return -EINVAL;
-	return 0;
-}
-
 static int oac_map_add(struct oac_context *context, struct oac_map *map, u64 offset, u32 *limit)
 {
 	struct oac_map *next;
@@ -293,10 +279,9 @@ static int oac_map_add(struct oac_context *context, struct oac_map *map, u64 off
 static int oac_map_create(struct oac_context *context, struct oac_bo *bo, struct drm_oac_map *args)
 {
 	struct oac_map *map;
-	u64 end;
 	int err;
 
-	if (check_add_overflow(args->offset, args->size, &end) || end > bo->gem.size)
+	if (!oac_check_part(args->offset, args->size, bo->gem.size))
 		return -EINVAL;
 	if (args->flags & DRM_OAC_MAP_WRITE && bo->dir == DMA_TO_DEVICE)
 		return -EACCES;
@@ -329,7 +314,7 @@ int oac_ioctl_map(struct drm_device *drm, void *data, struct drm_file *drm_file)
 	int idx, err;
 
 	args->limit = DRM_OAC_LIMIT_NONE;
-	err = oac_map_check(args);
+	err = oac_check_map(args);
 	if (err)
 		return err;
 	context = oac_context_get(drm_file->driver_priv, args->context);
@@ -354,10 +339,10 @@ int oac_ioctl_unmap(struct drm_device *drm, void *data, struct drm_file *drm_fil
 	struct drm_oac_unmap *args = data;
 	struct oac_context *context;
 	struct oac_map *map;
-	int err = 0;
+	int err = oac_check_unmap(args);
 
-	if (args->pad || !args->size || !PAGE_ALIGNED(args->va | args->size))
-		return -EINVAL;
+	if (err)
+		return err;
 	context = oac_context_get(drm_file->driver_priv, args->context);
 	if (!context)
 		return -ENOENT;

@@ -9,9 +9,9 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
+#include "oac_check.h"
 #include "oac_drv.h"
 
-#define OAC_RING_ALIGN		64
 
 struct oac_queue *oac_queue_get(struct oac_file *file, u32 id)
 {
@@ -234,13 +234,10 @@ void oac_queue_destroy(struct oac_queue *queue)
 /* What can be told without the card. */
 static int oac_queue_check_words(struct oac_card *card, const struct drm_oac_queue_create *args)
 {
-	if (args->flags & ~DRM_OAC_QUEUE_KERNEL_SUBMIT || args->pad)
-		return -EINVAL;
-	if (args->priority > OAC_PRIORITY_MAX || args->weight > OAC_WEIGHT_MAX ||
-	    !args->depth_log2 || args->depth_log2 > OAC_FW_DEPTH_LOG2_MAX)
-		return -EINVAL;
-	if (!IS_ALIGNED(args->sq_va | args->cq_va | args->tail_va, OAC_RING_ALIGN))
-		return -EINVAL;
+	int err = oac_check_queue_create(args);
+
+	if (err)
+		return err;
 	if (args->priority > OAC_PRIORITY_NORMAL && !capable(CAP_SYS_NICE))
 		return -EPERM;
 	if (!(args->flags & DRM_OAC_QUEUE_KERNEL_SUBMIT) && !card->user_submission)

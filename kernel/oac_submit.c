@@ -6,6 +6,7 @@
  */
 #include <linux/module.h>
 
+#include "oac_check.h"
 #include "oac_drv.h"
 #include "oac_hw.h"
 
@@ -29,8 +30,7 @@ static int oac_submit_tail(struct oac_queue *queue, u32 tail)
 
 	if (READ_ONCE(progress->state) != cpu_to_le32(OAC_QUEUE_RUNNING))
 		return -EIO;
-	/* Free-running: a tail behind the last one is a very large step. */
-	if (tail - queue->submit_tail > queue->depth || tail - completed > queue->depth)
+	if (!oac_check_tail(tail, queue->submit_tail, completed, queue->depth))
 		return -EINVAL;
 	if (tail != queue->submit_tail) {
 		WRITE_ONCE(queue->submit_tail, tail);

@@ -8,24 +8,10 @@
 #include <linux/jiffies.h>
 #include <linux/string.h>
 
+#include "oac_check.h"
 #include "oac_drv.h"
 
 #define OAC_TELEMETRY_AGE_MS	100
-
-/* What a value can be, in the unit of its type. */
-/* clang-format off */
-static const struct oac_sensor_range {
-	s64 lowest;
-	s64 highest;
-} oac_sensor_ranges[] = {
-	[OAC_SENSOR_TEMPERATURE] = { -100000, 250000 },
-	[OAC_SENSOR_POWER] = { 0, 1000000000 },
-	[OAC_SENSOR_VOLTAGE] = { 0, 100000 },
-	[OAC_SENSOR_CURRENT] = { 0, 1000000 },
-	[OAC_SENSOR_CLOCK] = { 0, 100000000000 },
-	[OAC_SENSOR_LOAD] = { 0, 1000000 },
-};
-/* clang-format on */
 
 /* Fetches the table of sensors: once per boot, it comes from the manifest. */
 int oac_telemetry_start(struct oac_card *card, const struct oac_identify *identify)
@@ -71,42 +57,6 @@ static int oac_telemetry_refresh_locked(struct oac_card *card)
 	return 0;
 }
 
-static bool oac_sensor_is_plausible(u16 type, s64 value)
-{
-	const struct oac_sensor_range *range;
-
-	if (type >= ARRAY_SIZE(oac_sensor_ranges))
-		return true;
-	range = &oac_sensor_ranges[type];
-	return type && value >= range->lowest && value <= range->highest;
-}
-
-static void oac_sensor_convert(const struct oac_sensor_info *info,
-			       const struct oac_sensor_value *value,
-			       struct drm_oac_info_sensor *sensor)
-{
-	u16 absent = le16_to_cpu(value->absent);
-
-	memset(sensor, 0, sizeof(*sensor));
-	sensor->id = le16_to_cpu(info->id);
-	sensor->type = le16_to_cpu(info->type);
-	sensor->flags = le32_to_cpu(info->flags) & OAC_SENSOR_FLAGS_MASK;
-	sensor->warn = (s64)le64_to_cpu(info->warn);
-	sensor->critical = (s64)le64_to_cpu(info->critical);
-	BUILD_BUG_ON(sizeof(sensor->label) != sizeof(info->label));
-	memcpy(sensor->label, info->label, sizeof(info->label) - 1);
-	if (value->id != info->id)
-		absent = OAC_ABSENT_FAILED;
-	if (absent == OAC_ABSENT_NO &&
-	    !oac_sensor_is_plausible(sensor->type, (s64)le64_to_cpu(value->value)))
-		absent = OAC_ABSENT_FAILED;
-	sensor->absent = absent;
-	if (absent == OAC_ABSENT_NO) {
-		sensor->value = (s64)le64_to_cpu(value->value);
-		sensor->card_ns = le64_to_cpu(value->card_ns);
-	}
-}
-
 unsigned int oac_telemetry_count(struct oac_card *card)
 {
 	unsigned int count;
@@ -129,7 +79,7 @@ int oac_telemetry_read(struct oac_card *card, struct drm_oac_info_sensor *sensor
 	ret = telemetry->count ? oac_telemetry_refresh_locked(card) : 0;
 	if (!ret) {
 		for (i = 0; i < telemetry->count; i++)
-			oac_sensor_convert(&telemetry->info[i], &telemetry->values[i], &sensors[i]);
+			oac_check_sensor(&telemetry->info[i], &telemetry->values[i], &sensors[i]);
 		ret = telemetry->count;
 	}
 	mutex_unlock(&telemetry->lock);

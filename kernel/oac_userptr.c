@@ -7,11 +7,11 @@
  */
 #include <linux/capability.h>
 #include <linux/mm.h>
-#include <linux/overflow.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "oac_check.h"
 #include "oac_drv.h"
 
 #define OAC_PIN_CHUNK		512	/* pages between two looks at signals */
@@ -129,16 +129,10 @@ int oac_ioctl_bo_userptr(struct drm_device *drm, void *data, struct drm_file *fi
 {
 	struct drm_oac_bo_userptr *args = data;
 	struct oac_bo *bo;
-	u64 end;
 	int err;
 
 	args->limit = DRM_OAC_LIMIT_NONE;
-	if (args->flags & ~DRM_OAC_USERPTR_READ_ONLY || args->pad)
-		return -EINVAL;
-	if (!args->size || !PAGE_ALIGNED(args->addr | args->size) ||
-	    check_add_overflow(args->addr, args->size, &end))
-		return -EINVAL;
-	err = oac_card_check(to_oac_card(drm));
+	err = oac_check_userptr(args) ?: oac_card_check(to_oac_card(drm));
 	if (err)
 		return err;
 	bo = oac_bo_new(to_oac_card(drm), OAC_BO_USERPTR, args->size);

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+/* Copyright the OAC authors */
+#include <linux/kernel.h>
