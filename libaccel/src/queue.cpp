@@ -338,9 +338,9 @@ int lost_text(const char *text)
 	if (is_empty)
 		return 0;
 	queue->is_broken = true;
-	return accel::error_literal(EPROTO,
-				    "accel_queue_reap: the card posted completions of commands that "
-				    "it was not given; destroy the queue and reset the card");
+	return accel::error_literal(
+		EPROTO, "accel_queue_reap: the card posted completions of commands that "
+			"it was not given; destroy the queue and reset the card");
 }
 
 /* Under the submission side's lock. */

@@ -57,7 +57,8 @@ int reap_published(accel_queue &queue, accel_completion *to, std::uint32_t max) 
 	std::uint32_t count = 0;
 	for (; count < most && ring.is_due(head + count); count++) {
 		const oac_completion &from = ring.completion(head + count);
-		to[count] = { from.tag, accel::status_result(from.status), from.status, 0, from.info };
+		to[count] = { from.tag, accel::status_result(from.status), from.status, 0,
+			      from.info };
 	}
 	queue.is_broken = count < most;
 	ring.release(head + count);

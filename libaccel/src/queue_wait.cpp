@@ -114,10 +114,11 @@ int doubt(accel_queue &queue, std::uint32_t seen, std::int64_t deadline)
 		queue.doubted.store(seen, std::memory_order_relaxed);
 		queue.doubt_ns.store(now, std::memory_order_relaxed);
 	} else if (now - since > PATIENCE_NS) {
-		throw failure(EPROTO, accel::card_text(*queue.card) + ": queue " +
-					      std::to_string(queue.port->queue) +
-					      ": the card says that commands have ended, and posted "
-					      "no completions; destroy the queue and reset the card");
+		throw failure(EPROTO,
+			      accel::card_text(*queue.card) + ": queue " +
+				      std::to_string(queue.port->queue) +
+				      ": the card says that commands have ended, and posted "
+				      "no completions; destroy the queue and reset the card");
 	}
 	if (now >= deadline)
 		return -ETIMEDOUT;

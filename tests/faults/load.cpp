@@ -151,12 +151,12 @@ void load::judge(const accel::completion &one)
 	bool is_right = true;
 	if (which == 1) {
 		for (std::size_t i = 0; i < p.product.host.size(); i++)
-			is_right &= p.product.host[i] == product_at(p.a.host.data(),
-								    p.b.host.data(), i / SIDE,
-								    i % SIDE);
+			is_right &=
+				p.product.host[i] ==
+				product_at(p.a.host.data(), p.b.host.data(), i / SIDE, i % SIDE);
 	} else if (which == 2) {
-		is_right = std::equal(p.copy.host.begin(), p.copy.host.end(),
-				      p.source.host.begin());
+		is_right =
+			std::equal(p.copy.host.begin(), p.copy.host.end(), p.source.host.begin());
 	}
 	if (!is_right)
 		wrong_++;

@@ -195,8 +195,8 @@ std::vector<lie> of_registers(bool at_boot)
 {
 	std::vector<lie> all;
 	for (const register_name &one : REGISTERS) {
-		const std::string fault = "\"fault\":\"register_garbage\",\"address\":" +
-					  std::to_string(one.offset);
+		const std::string fault =
+			"\"fault\":\"register_garbage\",\"address\":" + std::to_string(one.offset);
 		for (const char *how : { ",\"value\":0", ",\"value\":4294967295", ",\"seed\":1",
 					 ",\"seed\":2,\"times\":3" })
 			all.push_back({ fault + how, at_boot });
@@ -221,10 +221,9 @@ TEST_F(lies, of_a_malicious_card)
 	for (unsigned seed = 1; seed <= 4; seed++) {
 		const double probability = seed % 2 ? 0.02 : 0.2;
 		SCOPED_TRACE(seed);
-		ASSERT_NE(patient_->port().inject(
-				  R"("fault":"malicious","probability":)" +
-				  std::to_string(probability) + ",\"seed\":" +
-				  std::to_string(seed)),
+		ASSERT_NE(patient_->port().inject(R"("fault":"malicious","probability":)" +
+						  std::to_string(probability) +
+						  ",\"seed\":" + std::to_string(seed)),
 			  0u);
 		const std::uint64_t end = boot_ns() + 1000000000 * faults::slowness();
 		while (boot_ns() < end) {

@@ -70,10 +70,10 @@ protected:
 			ASSERT_NE(id, 0u);
 			const auto begin = std::chrono::steady_clock::now();
 			const bool is_good = life(true);
-			longest_s = std::max(
-				longest_s, std::chrono::duration<double>(
-						   std::chrono::steady_clock::now() - begin)
-						   .count());
+			longest_s = std::max(longest_s,
+					     std::chrono::duration<double>(
+						     std::chrono::steady_clock::now() - begin)
+						     .count());
 			const std::string state = port.ask(R"({"request":"state"})");
 			const bool has_fired = state.find("\"dead\":true") != state.npos;
 			port.ask(R"({"request":"clear"})");

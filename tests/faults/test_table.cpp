@@ -101,7 +101,7 @@ INSTANTIATE_TEST_SUITE_P(all, faults_table,
 			 testing::ValuesIn(all_cases().begin(), all_cases().end()), name_of);
 
 /* Words that make other stories: of these parameters each word must be in a row. */
-const std::set<std::string> TELLING = { "field", "reason", "heap",   "severity",
+const std::set<std::string> TELLING = { "field", "reason", "heap",  "severity",
 					"level", "queues", "state", "write" };
 
 /// No fault of the emulator's catalogue, and no word of its telling parameters, is left out.

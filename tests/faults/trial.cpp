@@ -49,7 +49,8 @@ bool is_sign(const std::string &name, const accel::event &one)
 
 	if (std::find(std::begin(echoes), std::end(echoes), name) != std::end(echoes))
 		return false;
-	return one.severity > 0 || std::find(std::begin(told), std::end(told), name) != std::end(told);
+	return one.severity > 0 ||
+	       std::find(std::begin(told), std::end(told), name) != std::end(told);
 }
 
 } // namespace
@@ -67,9 +68,9 @@ patient::patient(const std::string &name)
 
 json patient::new_log()
 {
-	const json reply = json::parse(port_.ask(R"({"request":"log","from":)" +
-						 std::to_string(next_line_) + "}"),
-				       nullptr, false);
+	const json reply = json::parse(
+		port_.ask(R"({"request":"log","from":)" + std::to_string(next_line_) + "}"),
+		nullptr, false);
 
 	if (!reply.is_object() || !reply.contains("log") || reply["log"].empty())
 		return json::array();
@@ -92,12 +93,9 @@ void patient::open_anew()
 std::string finding::json(const std::string &fault) const
 {
 	const auto rounded = [](double value) { return std::round(value * 10) / 10; };
-	nlohmann::json row = { { "fault", fault },
-			       { "noticed_by", noticed_by },
-			       { "rung", rung },
-			       { "good_ms", rounded(good_ms) },
-			       { "lost", lost },
-			       { "by_hand", by_hand } };
+	nlohmann::json row = { { "fault", fault }, { "noticed_by", noticed_by },
+			       { "rung", rung },   { "good_ms", rounded(good_ms) },
+			       { "lost", lost },   { "by_hand", by_hand } };
 
 	if (!noticed_by.empty())
 		row["noticed_ms"] = rounded(noticed_ms);
@@ -106,12 +104,13 @@ std::string finding::json(const std::string &fault) const
 
 /* ---- Before ----------------------------------------------------------------------------------- */
 
-trial::trial(patient &on, const fault_case &what) : on_(on), what_(what) {}
+trial::trial(patient &on, const fault_case &what) : on_(on), what_(what)
+{
+}
 
 bool trial::must_be_told() const
 {
-	return what_.must_be == told::always ||
-	       (what_.must_be == told::kernel && on_.is_kernel());
+	return what_.must_be == told::always || (what_.must_be == told::kernel && on_.is_kernel());
 }
 
 void trial::prepare()
@@ -424,9 +423,9 @@ void trial::heal()
 	local_.reset();
 	on_.open_anew();
 	load_.emplace(on_.device());
-	EXPECT_TRUE(works_again(30)) << "no good answer after the fault was taken out: "
-				     << on_.device().health().reason_name() << ", "
-				     << load_->first_failure();
+	EXPECT_TRUE(works_again(30))
+		<< "no good answer after the fault was taken out: "
+		<< on_.device().health().reason_name() << ", " << load_->first_failure();
 	after(on_.is_kernel() ? "reset by the PCI core" : "opened anew");
 }
 

@@ -57,9 +57,8 @@ std::string exchange(int fd, const std::string &line)
 		return {};
 	while (reply.find('\n') == reply.npos) {
 		pollfd poll_for = { fd, POLLIN, 0 };
-		const ssize_t got = poll(&poll_for, 1, PATIENCE_MS) == 1 ?
-					    read(fd, part, sizeof(part)) :
-					    0;
+		const ssize_t got =
+			poll(&poll_for, 1, PATIENCE_MS) == 1 ? read(fd, part, sizeof(part)) : 0;
 		if (got <= 0)
 			return {};
 		reply.append(part, static_cast<std::size_t>(got));
@@ -123,7 +122,8 @@ card_port::card_port(std::string card) : at_(std::move(card))
 		index_ = static_cast<unsigned>(std::stoul(at_.substr(in_process.size())));
 	} else if (at_.starts_with(behind) && at_.ends_with(served)) {
 		by_ = way::socket;
-		at_ = at_.substr(behind.size(), at_.size() - behind.size() - served.size()) + ".ctl";
+		at_ = at_.substr(behind.size(), at_.size() - behind.size() - served.size()) +
+		      ".ctl";
 	} else if (std::getenv("OAC_TEST_CTL")) {
 		by_ = way::serial;
 	}
