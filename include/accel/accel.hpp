@@ -90,6 +90,13 @@ public:
 		check(::accel_firmware_load(get(), image.data(), image.size(), t.ns()));
 	}
 
+	/// The last one there is if the card does not answer in time: see telemetry::age().
+	telemetry read_telemetry(timeout t) const
+	{
+		::accel_telemetry *raw = nullptr;
+		check(::accel_telemetry_read_within(get(), t.ns(), &raw));
+		return telemetry(raw);
+	}
 	telemetry read_telemetry() const
 	{
 		::accel_telemetry *raw = nullptr;

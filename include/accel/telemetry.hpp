@@ -4,6 +4,7 @@
 // Sensors and counters of a card. Programs include accel.hpp.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -31,6 +32,12 @@ public:
 	};
 
 	explicit telemetry(::accel_telemetry *adopted) noexcept : handle_(adopted) {}
+
+	/// How old it is; 0: read by the call that gave it.
+	std::chrono::nanoseconds age() const
+	{
+		return std::chrono::nanoseconds(::accel_telemetry_age(get()));
+	}
 
 	std::vector<sensor> sensors() const
 	{

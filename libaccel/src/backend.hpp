@@ -218,8 +218,13 @@ public:
 	virtual const char *kind() const noexcept = 0;
 	/* As in the list: "/dev/accel/accel0", "emu:3", "socket:/run/card0.sock". For error texts. */
 	virtual const std::string &name() const noexcept = 0;
-	/* Read afresh at each call; works without firmware. ENODEV. */
+	/*
+	 * Read afresh at each call, as far as the card answers at once; else as it was when it last
+	 * did, or as the driver left it. Works without firmware. ENODEV.
+	 */
 	virtual device_info info() = 0;
+	/* The same, but state, boot_*, and reset_count need not be afresh. */
+	virtual device_info known() { return info(); }
 
 	/* ENOSPC, EHOSTDOWN. Destroying destroys what is left in it, maps and queues. */
 	virtual std::uint32_t context_create() = 0;
@@ -283,7 +288,8 @@ public:
 				      std::uint64_t value, int sync_file_fd) = 0;
 
 	virtual std::vector<client_reading> clients() = 0;
-	virtual telemetry_reading telemetry() = 0;
+	/* Until the deadline, where the backend can wait for less than it takes: ETIMEDOUT. */
+	virtual telemetry_reading telemetry(std::int64_t deadline) = 0;
 	/* Events with sequence >= from, oldest first, up to what fits. Returns how many. */
 	virtual std::size_t events(std::uint64_t from, std::span<event_reading> events) = 0;
 

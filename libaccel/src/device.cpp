@@ -107,6 +107,12 @@ std::optional<std::string> info_text(const device_info &info, accel_string which
 	}
 }
 
+/* What may have changed without the driver. */
+bool is_of_now(accel_string which)
+{
+	return which == ACCEL_STRING_STATE || which == ACCEL_STRING_FAIL_REASON;
+}
+
 /* What a number is, or nothing where it is not known. */
 std::optional<std::uint64_t> info_number(const device_info &info, accel_number which)
 {
@@ -180,7 +186,9 @@ const char *accel_device_string(accel_device *device, enum accel_string which)
 		accel::require(device, "device");
 		auto found = fixed_text(*device->backend, which);
 		if (!found)
-			found = info_text(device->backend->info(), which);
+			found = info_text(is_of_now(which) ? device->backend->info() :
+							     device->backend->known(),
+					  which);
 		if (!found)
 			return 0;
 		const std::lock_guard lock(device->text_mutex);
@@ -198,7 +206,9 @@ int accel_device_number(accel_device *device, enum accel_number which, uint64_t 
 	return guard([&] {
 		accel::require(device, "device");
 		accel::require(value, "value");
-		const auto number = info_number(device->backend->info(), which);
+		accel::backend &card = *device->backend;
+		const bool is_known = which != ACCEL_NUMBER_RESET_COUNT;
+		const auto number = info_number(is_known ? card.known() : card.info(), which);
 		if (!number)
 			return accel::error_record(ENODATA,
 						   accel::card_text(*device->backend).c_str(),

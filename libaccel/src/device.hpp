@@ -23,6 +23,9 @@ struct accel_device {
 	std::atomic<unsigned> children{ 0 }; /* contexts and buffers */
 	std::mutex text_mutex;			/* guards texts */
 	std::map<accel_string, std::string> texts;	/* given out by accel_device_string() */
+	std::mutex telemetry_mutex;		/* guards both: */
+	accel::telemetry_reading telemetry;	/* the last one */
+	std::int64_t telemetry_ns = 0;		/* when it was read; 0: never */
 };
 
 namespace accel

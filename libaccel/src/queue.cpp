@@ -95,7 +95,7 @@ int create_queue(accel_context &context, const accel_queue_options &options, acc
 {
 	check_options(options);
 	context.require_live();
-	const auto info = context.device->backend->info();
+	const auto info = context.device->backend->known();
 	if (info.max_depth_log2 == 0)
 		throw failure(EHOSTDOWN,
 			      accel::card_text(*context.device->backend) +

@@ -2,17 +2,22 @@
 // Copyright the OAC authors
 //
 // The API's telemetry snapshot: the card's readings in SI units, under names that stay.
+#include <algorithm>
 #include <cstdio>
+#include <memory>
 #include <string>
 
 #include <hw/oac_telemetry.h>
 
+#include "clock.hpp"
 #include "codes.hpp"
 #include "device.hpp"
 
 using accel::counter_reading;
+using accel::failure;
 using accel::guard;
 using accel::sensor_reading;
+using accel::telemetry_reading;
 
 namespace
 {
@@ -102,6 +107,7 @@ const char *absence_text(std::uint16_t absent)
 } // namespace
 
 struct accel_telemetry {
+	std::int64_t age_ns = 0;
 	std::vector<sensor> sensors;
 	std::vector<counter> counters;
 
@@ -115,22 +121,79 @@ struct accel_telemetry {
 	}
 };
 
+namespace
+{
+
+telemetry_reading read_and_keep(accel_device &device, std::int64_t deadline)
+{
+	const telemetry_reading reading = device.backend->telemetry(deadline);
+	const std::lock_guard lock(device.telemetry_mutex);
+	device.telemetry = reading;
+	device.telemetry_ns = accel::now_ns();
+	return reading;
+}
+
+std::unique_ptr<accel_telemetry> snapshot_of(telemetry_reading reading)
+{
+	auto made = std::make_unique<accel_telemetry>();
+	for (sensor_reading &found : reading.sensors) {
+		std::string name = sensor_name(found.id);
+		made->sensors.push_back({ std::move(found), std::move(name) });
+	}
+	for (const counter_reading &found : reading.counters)
+		made->counters.push_back(named(found));
+	return made;
+}
+
+/* The one kept; nothing: there is none. */
+std::unique_ptr<accel_telemetry> kept_snapshot(accel_device &device)
+{
+	const std::lock_guard lock(device.telemetry_mutex);
+	if (device.telemetry_ns == 0)
+		return nullptr;
+	auto made = snapshot_of(device.telemetry);
+	made->age_ns = std::max<std::int64_t>(accel::now_ns() - device.telemetry_ns, 1);
+	return made;
+}
+
+} // namespace
+
 int accel_telemetry_read(accel_device *device, accel_telemetry **snapshot)
 {
 	return guard([&] {
 		accel::require(device, "device");
 		accel::require(snapshot, "snapshot");
-		auto reading = device->backend->telemetry();
-		auto made = std::make_unique<accel_telemetry>();
-		for (sensor_reading &found : reading.sensors) {
-			std::string name = sensor_name(found.id);
-			made->sensors.push_back({ std::move(found), std::move(name) });
+		*snapshot = snapshot_of(read_and_keep(*device, INT64_MAX)).release();
+		return 0;
+	});
+}
+
+int accel_telemetry_read_within(accel_device *device, int64_t timeout, accel_telemetry **snapshot)
+{
+	return guard([&] {
+		accel::require(device, "device");
+		accel::require(snapshot, "snapshot");
+		if (!accel::is_timeout(timeout))
+			throw failure(EINVAL,
+				      "accel_telemetry_read_within: the timeout must not be "
+				      "negative");
+		std::unique_ptr<accel_telemetry> made;
+		try {
+			made = snapshot_of(read_and_keep(*device, accel::deadline_after(timeout)));
+		} catch (const failure &late) {
+			if (late.code().value() == ETIMEDOUT)
+				made = kept_snapshot(*device);
+			if (!made)
+				throw;
 		}
-		for (const counter_reading &found : reading.counters)
-			made->counters.push_back(named(found));
 		*snapshot = made.release();
 		return 0;
 	});
+}
+
+uint64_t accel_telemetry_age(const accel_telemetry *snapshot)
+{
+	return snapshot ? static_cast<std::uint64_t>(snapshot->age_ns) : 0;
 }
 
 void accel_telemetry_free(accel_telemetry *snapshot)

@@ -14,10 +14,10 @@ namespace accelctl
 namespace
 {
 
-accel_telemetry *read_snapshot(const card &of)
+accel_telemetry *read_snapshot(const card &of, std::int64_t timeout)
 {
 	accel_telemetry *snapshot = nullptr;
-	const int error = accel_telemetry_read(of.device(), &snapshot);
+	const int error = accel_telemetry_read_within(of.device(), timeout, &snapshot);
 
 	if (error != 0)
 		throw library_failure(error, of.name());
@@ -37,8 +37,14 @@ void put_value(const accel_telemetry *from, std::size_t sensor, tree &row, const
 
 } // namespace
 
-telemetry::telemetry(const card &of) : snapshot_(read_snapshot(of), accel_telemetry_free)
+telemetry::telemetry(const card &of, std::int64_t timeout)
+	: snapshot_(read_snapshot(of, timeout), accel_telemetry_free)
 {
+}
+
+double telemetry::age_seconds() const
+{
+	return static_cast<double>(accel_telemetry_age(snapshot_.get())) / 1e9;
 }
 
 std::string telemetry::field(std::size_t sensor, const char *infix) const

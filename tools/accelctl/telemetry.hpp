@@ -19,8 +19,11 @@ namespace accelctl
 class telemetry
 {
 public:
-	/// Throws failure.
-	explicit telemetry(const card &of);
+	/// Throws failure. With less time than the card needs it is the last one of this process.
+	explicit telemetry(const card &of, std::int64_t timeout = ACCEL_TIMEOUT_DEFAULT);
+
+	/// 0: the card has just said so.
+	double age_seconds() const;
 
 	/// {"chip_temp_celsius": 41.5, ...}, with limits as "chip_temp_warn_celsius".
 	tree sensors() const;

@@ -5,6 +5,8 @@
 // firmware; a card in critical health fails the verb, so that scripts need not parse.
 #include "verb.hpp"
 
+#include <optional>
+
 #include "telemetry.hpp"
 
 namespace accelctl
@@ -13,47 +15,80 @@ namespace accelctl
 namespace
 {
 
+/* A card that does not answer must not keep the others' rows back. */
+constexpr std::int64_t TIMEOUT_NS = 50'000'000;
+
 void put_health(const card &of, const telemetry &now, tree &row)
 {
-	const std::string state = of.string(ACCEL_STRING_STATE).value_or("unknown");
-	std::optional<std::string> why;
-
-	if (state != "running")
-		why = of.string(ACCEL_STRING_FAIL_REASON).value_or("the firmware is not running");
-	else
-		why = now.over_limit(true);
-	if (why) {
+	if (const auto why = now.over_limit(true)) {
 		row["health"] = "critical";
-		throw failure(exit_code::check_failed, of.name(), *why,
-			      state == "running" ? "check power and cooling" :
-						   "load firmware: accelctl fw load");
+		throw failure(exit_code::check_failed, of.name(), *why, "check power and cooling");
 	}
-	why = now.over_limit(false);
+	const auto why = now.over_limit(false);
 	row["health"] = why ? "warning" : "ok";
 	if (why)
 		row["warning"] = *why;
 }
 
-void fill_row(card &of, tree &row)
+/* What the card itself is asked for; the time it has is over all of it. */
+void put_telemetry(const telemetry &now, tree &row)
 {
-	row["health"] = "unknown";
-	of.put(row, "state", ACCEL_STRING_STATE, "the card does not tell");
-	const std::optional<std::string> why = of.string(ACCEL_STRING_FAIL_REASON);
-	if (why)
-		throw failure(exit_code::check_failed, of.name(), *why, "accelctl fw load");
-
-	const telemetry now(of);
 	now.put_sensor(row, "temperature_celsius", "chip_temp");
 	now.put_sensor(row, "power_watts", "card_power");
 	now.put_sensor(row, "load_ratio", "engine_load");
+	now.put_counter(row, "command_errors", "command_errors");
+	now.put_counter(row, "access_faults", "access_faults");
+	if (now.age_seconds() > 0)
+		row["telemetry_age_seconds"] = now.age_seconds();
+}
+
+std::optional<telemetry> ask(const card &of, tree &row, std::optional<failure> &late)
+{
+	try {
+		return std::optional<telemetry>(std::in_place, of, TIMEOUT_NS);
+	} catch (const failure &error) {
+		if (error.code() != exit_code::timeout)
+			throw;
+		late = error;
+	}
+	for (const char *key : { "temperature_celsius", "power_watts", "load_ratio",
+				 "command_errors", "access_faults" })
+		set_absent(row, key, "the card did not answer in time");
+	return std::nullopt;
+}
+
+void check_state(const card &of, tree &row)
+{
+	const std::string state = of.string(ACCEL_STRING_STATE).value_or("unknown");
+	row["state"] = state;
+	if (state == "running")
+		return;
+	row["health"] = "critical";
+	if (state == "failed")
+		throw failure(
+			exit_code::check_failed, of.name(),
+			of.string(ACCEL_STRING_FAIL_REASON).value_or("the firmware is not running"),
+			"load firmware: accelctl fw load");
+	throw failure(exit_code::check_failed, of.name(), "the firmware is not running",
+		      "see accelctl health, or load firmware: accelctl fw load");
+}
+
+void fill_row(card &of, tree &row)
+{
+	row["health"] = "unknown";
+	check_state(of, row);
+	std::optional<failure> late;
+	const std::optional<telemetry> now = ask(of, row, late);
+	if (now)
+		put_telemetry(*now, row);
 	of.put(row, "memory_bytes", ACCEL_NUMBER_LOCAL_MEMORY_BYTES);
 	of.put(row, "memory_free_bytes", ACCEL_NUMBER_LOCAL_MEMORY_FREE_BYTES);
 	of.put(row, "contexts", ACCEL_NUMBER_CONTEXTS);
 	of.put(row, "queues", ACCEL_NUMBER_QUEUES);
-	now.put_counter(row, "command_errors", "command_errors");
-	now.put_counter(row, "access_faults", "access_faults");
 	of.put(row, "resets", ACCEL_NUMBER_RESET_COUNT);
-	put_health(of, now, row);
+	if (late)
+		throw *late;
+	put_health(of, *now, row);
 }
 
 } // namespace

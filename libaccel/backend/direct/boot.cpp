@@ -154,10 +154,13 @@ void reset_card(bus &card, const std::string &name)
 void bring_to_rom(bus &card, const std::string &name, reset_way way, std::int64_t deadline)
 {
 	const std::uint32_t before = card.read32(OAC_REG_RESET_COUNT);
-	if (way == reset_way::of_function)
+	if (way == reset_way::of_function) {
+		/* It does not answer again before the end of this. */
+		const patience::suspended whole;
 		card.reset();
-	else
+	} else {
 		card.write32(OAC_REG_RESET, OAC_RESET_MAGIC);
+	}
 	const std::int64_t taken = now_ns() + OAC_RESET_TAKEN_US * NS_PER_US;
 	bool is_taken = false;
 	wait_for_state(card, name, deadline, "the reset", [&](std::uint32_t state) {

@@ -33,6 +33,12 @@ namespace
 
 constexpr std::int64_t BOOT_TIMEOUT_NS = 30 * NS_PER_S;
 constexpr std::int64_t HANG_NS = 2 * NS_PER_S;
+/* Of admin commands that a card which works answers in microseconds. */
+constexpr std::int64_t ADMIN_TIMEOUT_MIN_NS = 2 * NS_PER_S;
+/* Of a look at a few registers, which takes some microseconds. */
+constexpr std::int64_t LOOK_TIMEOUT_NS = 2 * NS_PER_MS;
+/* To a card that did not answer. */
+constexpr std::int64_t LOOK_AGAIN_NS = 50 * NS_PER_MS;
 constexpr unsigned HANG_MS_MIN = 100, HANG_MS_MAX = 600'000;
 /* Rungs there are without a PCI core. */
 constexpr std::uint32_t RUNGS = 1u << OAC_RUNG_ABORT | 1u << OAC_RUNG_QUEUE |
@@ -89,7 +95,8 @@ card::card(std::string name, std::string node, std::unique_ptr<bus> on,
 			  admin_cause_.store(cause);
 			  if (watch_)
 				  watch_->wake();
-		  }),
+		  },
+		  std::clamp(hang_time_ns(), ADMIN_TIMEOUT_MIN_NS, admin_queue::TIMEOUT_NS)),
 	  local_(name_, bus_->local_memory()),
 	  change_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), hang_ns_(hang_time_ns())
 {
@@ -110,6 +117,7 @@ card::card(std::string name, std::string node, std::unique_ptr<bus> on,
 		addresses_, (lines + OAC_PAGE_SIZE - 1) & ~std::size_t{ OAC_PAGE_SIZE - 1 });
 	forget_signs();
 	reset_card(*bus_, name_);
+	view_registers();
 	boot_as_found();
 	watch_.emplace(interrupts_.admin_fd(), bus_->lost_fd(), [this] { return look_after(); });
 }
@@ -188,10 +196,11 @@ void card::start_firmware()
 		oac_admin_cmd sync = command(OAC_ADMIN_TIME_SYNC);
 		sync.arg.time_sync.host_ns = host_time_ns();
 		admin_.run("time sync", sync, {}, {});
-		resets_expected_ = bus_->read32(OAC_REG_RESET_COUNT);
+		view_registers();
 		missed_beats_ = 0;
-		must_restart_ = false;
+		must_restart_ = OAC_CAUSE_NONE;
 		const std::lock_guard facts(facts_mutex_);
+		resets_expected_ = seen_.state.reset_count;
 		identity_ = found;
 		contexts_ = id_pool(found.max_contexts);
 		queues_.set_last(std::min(found.max_queues, doorbell_pages_ - 1));
@@ -276,29 +285,94 @@ void card::firmware_load(std::span<const std::byte> image, std::int64_t deadline
 	not_running(EBADMSG);
 }
 
+/* What changes by a boot at most. */
+void card::view_registers()
+{
+	register_view now;
+	now.serial = read_pair(*bus_, OAC_REG_SERIAL_LO);
+	now.lmem_size = read_pair(*bus_, OAC_REG_LMEM_SIZE_LO);
+	now.security_version = bus_->read32(OAC_REG_SECURITY_VERSION);
+	now.protocol = bus_->read32(OAC_REG_PROTOCOL);
+	now.state = look_at_state();
+	const std::lock_guard facts(facts_mutex_);
+	seen_ = now;
+}
+
+card::state_view card::look_at_state()
+{
+	state_view now;
+	now.state = bus_->read32(OAC_REG_STATUS) & OAC_STATUS_STATE_MASK;
+	now.reset_count = bus_->read32(OAC_REG_RESET_COUNT);
+	if (now.state == OAC_STATE_RUNNING)
+		return now;
+	now.boot_fail = bus_->read32(OAC_REG_BOOT_FAIL);
+	now.boot_progress = bus_->read32(OAC_REG_BOOT_PROGRESS);
+	return now;
+}
+
+/* Whoever looks does not wait for a card that is slow, or whose bus another thread's call keeps. */
 device_info card::info()
 {
-	device_info info;
-	info.serial = read_pair(*bus_, OAC_REG_SERIAL_LO);
-	info.lmem_size = read_pair(*bus_, OAC_REG_LMEM_SIZE_LO);
-	info.security_version = bus_->read32(OAC_REG_SECURITY_VERSION);
-	info.state = bus_->read32(OAC_REG_STATUS) & OAC_STATUS_STATE_MASK;
-	info.boot_fail = bus_->read32(OAC_REG_BOOT_FAIL);
-	info.boot_progress = bus_->read32(OAC_REG_BOOT_PROGRESS);
-	info.reset_count = bus_->read32(OAC_REG_RESET_COUNT);
-	const std::uint32_t protocol = bus_->read32(OAC_REG_PROTOCOL);
-	const std::uint32_t minor = protocol & OAC_PROTOCOL_MINOR_MASK;
-	info.protocol = (protocol & OAC_PROTOCOL_MAJOR_MASK) |
-			std::min<std::uint32_t>(minor, OAC_PROTOCOL_MINOR);
+	{
+		const std::lock_guard facts(facts_mutex_);
+		if (now_ns() < look_again_ns_ && !bus_->is_dead())
+			return known_locked();
+	}
+	std::optional<state_view> now;
+	try {
+		const patience limit(now_ns() + LOOK_TIMEOUT_NS);
+		now = look_at_state();
+		const std::lock_guard facts(facts_mutex_);
+		seen_.state = *now;
+	} catch (const failure &late) {
+		if (late.code().value() != ETIMEDOUT || bus_->is_dead())
+			throw;
+		const std::lock_guard facts(facts_mutex_);
+		look_again_ns_ = now_ns() + LOOK_AGAIN_NS;
+	}
+	device_info info = known();
+	if (now) {
+		info.state = now->state;
+		info.boot_fail = now->boot_fail;
+		info.boot_progress = now->boot_progress;
+		info.reset_count = now->reset_count;
+	}
+	return info;
+}
+
+device_info card::known()
+{
 	const std::lock_guard facts(facts_mutex_);
+	return known_locked();
+}
+
+device_info card::known_locked() const
+{
+	device_info info;
+	info.serial = seen_.serial;
+	info.lmem_size = seen_.lmem_size;
+	info.security_version = seen_.security_version;
+	info.state = is_running_ ? OAC_STATE_RUNNING : seen_.state.state;
+	info.boot_fail = seen_.state.boot_fail;
+	info.boot_progress = seen_.state.boot_progress;
+	info.reset_count = seen_.state.reset_count;
+	info.protocol = (seen_.protocol & OAC_PROTOCOL_MAJOR_MASK) |
+			std::min<std::uint32_t>(seen_.protocol & OAC_PROTOCOL_MINOR_MASK,
+						OAC_PROTOCOL_MINOR);
 	info.numa_node = bus_->numa_node();
 	info.node = node_;
 	info.contexts = contexts_.count();
 	info.queues = queues_.count();
 	info.lmem_free = info.lmem_size - std::min(info.lmem_size, local_.used());
 	info.has_user_submit = true;
-	if (!is_running_)
-		return info;
+	if (is_running_)
+		fill_identity(info);
+	return info;
+}
+
+/* Under facts_mutex_. */
+void card::fill_identity(device_info &info) const
+{
 	const auto *model = reinterpret_cast<const char *>(identity_.model);
 	info.model.assign(model, strnlen(model, sizeof(identity_.model)));
 	info.features = identity_.features;
@@ -311,7 +385,6 @@ device_info card::info()
 	info.max_contexts = identity_.max_contexts;
 	info.max_queues = std::min(identity_.max_queues, doorbell_pages_ - 1);
 	info.max_depth_log2 = identity_.max_depth_log2;
-	return info;
 }
 
 std::unique_ptr<host_memory> card::allocate(std::size_t size)
@@ -332,7 +405,8 @@ std::unique_ptr<local_memory> card::allocate_local(std::size_t size)
 	oac_admin_cmd cmd = command(OAC_ADMIN_SCRUB);
 	cmd.arg.scrub.offset = memory->offset();
 	cmd.arg.scrub.length = size;
-	admin_.run("zero local memory", cmd, {}, {}, { memory->session(), 0 });
+	admin_.run("zero local memory", cmd, {}, {},
+		   { memory->session(), admin_queue::TIMEOUT_NS });
 	return memory;
 }
 

@@ -68,6 +68,8 @@ public:
 	epoch_counter &epoch() noexcept { return epoch_; }
 
 	device_info info();
+	/* Without a look at the card. */
+	device_info known();
 	std::unique_ptr<host_memory> allocate(std::size_t size);
 	std::unique_ptr<host_memory> import(int file);
 	std::unique_ptr<local_memory> allocate_local(std::size_t size);
@@ -93,7 +95,7 @@ public:
 
 	/* This process. */
 	client_reading client();
-	telemetry_reading telemetry();
+	telemetry_reading telemetry(std::int64_t deadline);
 	std::size_t events(std::uint64_t from, std::span<event_reading> events);
 	void firmware_load(std::span<const std::byte> image, std::int64_t deadline);
 
@@ -117,6 +119,20 @@ private:
 		std::uint32_t lost = OAC_LOST_NO;
 		bool is_orphan = false;	/* as a queue's */
 	};
+	/* What its registers said last. */
+	struct state_view {
+		std::uint32_t state = 0;
+		std::uint32_t boot_fail = 0;
+		std::uint32_t boot_progress = 0;
+		std::uint32_t reset_count = 0;
+	};
+	struct register_view {
+		std::uint64_t serial = 0;
+		std::uint64_t lmem_size = 0;
+		std::uint32_t security_version = 0;
+		std::uint32_t protocol = 0;
+		state_view state;
+	};
 	/* What is wrong, and who is to blame. */
 	struct trouble {
 		std::uint32_t cause = OAC_CAUSE_NONE;
@@ -136,6 +152,10 @@ private:
 	void start_firmware();
 	void set_down(std::string text);
 	void check_limits(const oac_identify &found) const;
+	void view_registers();
+	state_view look_at_state();
+	device_info known_locked() const;
+	void fill_identity(device_info &info) const;
 	void ring_admin(std::uint32_t tail);
 	/* The first under life_mutex_ or facts_mutex_, the second not. */
 	void require_firmware() const;
@@ -144,6 +164,7 @@ private:
 	[[noreturn]] void stale(const char *what) const;
 	/* Throws ESTALE for a lost one, EINVAL. */
 	context_record live(std::uint32_t context);
+	void wait_until_lost(const queue_record &record) const noexcept;
 	std::byte *doorbell_page(std::uint32_t queue, queue_record &record, bool is_trapped);
 	std::shared_ptr<queue_record> find(std::uint32_t queue);
 	std::map<std::uint32_t, std::shared_ptr<queue_record>> queues();
@@ -185,6 +206,7 @@ private:
 	bool has_let_go(std::uint32_t queue) const;
 	void give_up(const trouble &what);
 	[[noreturn]] void not_recovered();
+	[[noreturn]] void leave_to_watch(std::uint32_t cause);
 	bool restart_by(std::uint32_t rung, const trouble &what, std::int64_t deadline);
 	bool try_rung(std::uint32_t rung, std::uint32_t cause, const std::function<bool()> &body);
 	void stop_firmware(const char *why);
@@ -229,12 +251,15 @@ private:
 	std::uint32_t last_rung_ = OAC_RUNG_ABORT;	/* that reset the card and helped */
 	std::uint64_t next_event_ = 1;		/* of the card's log */
 	bool has_event_register_ = true;
-	bool must_restart_ = false;		/* it cooled down, but its engines stand still */
+	/* OAC_CAUSE_*: it cooled down, but its engines stand still; or a caller had no more time. */
+	std::uint32_t must_restart_ = 0;
 	bool is_over_ = false;			/* its end is told */
 
 	deadline_mutex life_mutex_;	/* held while the card is waited for */
 	std::mutex facts_mutex_;	/* with life_mutex_ guards all below but what table_mutex_ does */
 	oac_identify identity_{};	/* of the firmware that runs */
+	register_view seen_;
+	std::int64_t look_again_ns_ = 0;	/* not before, since the last look was in vain */
 	std::string boot_text_;		/* why it does not run */
 	id_pool contexts_;
 	id_pool queues_;		/* lost ones keep theirs: somebody may still ring them */

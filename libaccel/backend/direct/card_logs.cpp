@@ -65,9 +65,10 @@ sensor_reading reading_of(const oac_sensor_info &info, const oac_sensor_value &v
 
 } // namespace
 
-telemetry_reading card::telemetry()
+telemetry_reading card::telemetry(std::int64_t deadline)
 {
 	look_for_firmware();
+	const patience limit(deadline);
 	const auto infos = read_entries<oac_sensor_info>(OAC_SENSOR_MAX, [&](auto to) {
 		return read_log(OAC_LOG_SENSOR_INFO, 0, to);
 	});

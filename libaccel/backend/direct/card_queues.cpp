@@ -20,6 +20,14 @@
 namespace accel::direct
 {
 
+namespace
+{
+
+/* Of a card that is about to be reset; that takes milliseconds. */
+constexpr std::int64_t RESET_LIMIT_NS = 2 * NS_PER_S;
+
+} // namespace
+
 void card::ring_admin(std::uint32_t tail)
 {
 	if (is_shared_) {
@@ -98,9 +106,24 @@ void card::give_queue(std::uint32_t queue) noexcept
 	queues_.give(queue);
 }
 
+/*
+ * The card did not let go of the queue and is about to be reset. Its owner may not go on before that:
+ * commands of the queue could still touch his memory.
+ */
+void card::wait_until_lost(const queue_record &record) const noexcept
+{
+	const std::int64_t end = now_ns() + RESET_LIMIT_NS;
+	pollfd fd{ record.line.event_fd, POLLIN, 0 };
+	while (record.lost == OAC_LOST_NO && !bus_->is_dead() && now_ns() < end) {
+		ppoll(&fd, 1, time_left(end).get(), nullptr);
+		eventfd_t count;
+		eventfd_read(fd.fd, &count);
+	}
+}
+
 void card::queue_destroy(std::uint32_t queue) noexcept
 {
-	const std::lock_guard lock(life_mutex_);
+	std::unique_lock lock(life_mutex_);
 	const auto record = find(queue);
 	try {
 		if (record && record->lost == OAC_LOST_NO) {
@@ -117,6 +140,11 @@ void card::queue_destroy(std::uint32_t queue) noexcept
 			record->is_orphan = has_orphans_ = true;
 			watch_->wake();
 			return;
+		}
+		if (record) {
+			lock.unlock();
+			wait_until_lost(*record);
+			lock.lock();
 		}
 		give_queue(queue);
 	}

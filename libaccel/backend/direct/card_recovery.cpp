@@ -31,6 +31,7 @@ namespace
 constexpr std::int64_t EASE_TIMEOUT_NS = 500 * NS_PER_MS;
 constexpr std::int64_t ABORT_TIMEOUT_NS = 10 * NS_PER_MS;
 constexpr std::int64_t RESET_TIMEOUT_NS = 100 * NS_PER_MS;
+constexpr std::int64_t LOOK_TIMEOUT_NS = 100 * NS_PER_MS;
 constexpr std::int64_t BOOT_TIMEOUT_NS = 10 * NS_PER_S;
 
 std::int64_t sooner(std::int64_t deadline, std::int64_t timeout_ns)
@@ -85,7 +86,8 @@ bool card::recover_from(const trouble &what, std::uint32_t first, bool is_only,
 		health_.set(OAC_REASON_STARTING, what.cause);
 		for (const std::uint32_t rung :
 		     { OAC_RUNG_SOFT_RESET, OAC_RUNG_FLR, OAC_RUNG_FIRMWARE }) {
-			if (rung < first || (is_only && rung != first) || bus_->is_dead())
+			if (rung < first || (is_only && rung != first) || bus_->is_dead() ||
+			    now_ns() >= deadline)
 				continue;
 			if (try_rung(rung, what.cause,
 				     [&] { return restart_by(rung, what, deadline); })) {
@@ -94,6 +96,8 @@ bool card::recover_from(const trouble &what, std::uint32_t first, bool is_only,
 				break;
 			}
 		}
+		if (helped == OAC_RUNG_WEDGED && now_ns() >= deadline)
+			leave_to_watch(what.cause);
 		health_.clear(OAC_REASON_STARTING);
 	}
 	if (helped != OAC_RUNG_WEDGED) {
@@ -104,9 +108,21 @@ bool card::recover_from(const trouble &what, std::uint32_t first, bool is_only,
 	return false;
 }
 
+/* A caller's time is over, not the card's: it is in the midst of a reset, and stays "starting". */
+void card::leave_to_watch(std::uint32_t cause)
+{
+	must_restart_ = cause;
+	watch_->wake();
+	throw failure(ETIMEDOUT,
+		      "card " + name_ +
+			      ": its reset is not done in time and goes on; wait for it with "
+			      "accel_device_recover()");
+}
+
 /* No rung helped. What was in the card is lost with it; a card that is off the bus is gone. */
 void card::give_up(const trouble &what)
 {
+	must_restart_ = OAC_CAUSE_NONE;
 	lose_all(what.guilty);
 	health_.count_rung(OAC_RUNG_WEDGED, what.cause, false, 0);
 	if (what.cause == OAC_CAUSE_GONE || bus_->is_dead()) {
@@ -345,7 +361,13 @@ void card::recover(std::int64_t deadline)
 	const work_lock work = lock_work(deadline, "recover");
 	if (is_gone())
 		throw failure(ENODEV, "card " + name_ + ": it is gone; close and open it again");
-	trouble found = find_trouble(now_ns());
+	trouble found;
+	{
+		/* A look is due to every caller, however little time it has. */
+		const patience limit(std::max(deadline, now_ns() + LOOK_TIMEOUT_NS));
+		found = find_trouble(now_ns());
+	}
+	const patience limit(deadline);
 	if (found.cause == OAC_CAUSE_NONE && is_running_)
 		return;
 	if (found.cause == OAC_CAUSE_NONE)
@@ -362,6 +384,7 @@ void card::reset(std::uint32_t rung, std::int64_t deadline)
 		throw failure(EOPNOTSUPP, "card " + name_ +
 						  ": without the kernel driver there is no bus "
 						  "reset; reset the function (flr)");
+	const patience limit(deadline);
 	const work_lock work = lock_work(deadline, "reset");
 	if (is_gone())
 		throw failure(ENODEV, "card " + name_ + ": it is gone; close and open it again");
@@ -394,7 +417,8 @@ std::uint64_t card::self_test(std::int64_t deadline)
 	cmd.opcode = OAC_ADMIN_SELF_TEST;
 	/* Who has less time than the card needs leaves it at its work, and harms nobody. */
 	const patience limit(deadline);
-	const std::uint64_t failed = admin_.run("self-test", cmd, {}, {});
+	const std::uint64_t failed =
+		admin_.run("self-test", cmd, {}, {}, { 0, admin_queue::TIMEOUT_NS });
 	if (failed)
 		health_.set(OAC_REASON_SELF_TEST, failed);
 	else

@@ -33,6 +33,7 @@ namespace
 constexpr std::int64_t LOOK_MIN_NS = 5 * NS_PER_MS;
 constexpr std::int64_t BEAT_MAX_NS = 500 * NS_PER_MS;
 constexpr std::int64_t BEATS_PER_HANG = 4;
+constexpr std::int64_t EVENTS_PATIENCE_NS = 20 * NS_PER_MS;
 constexpr unsigned MISSES = 2;
 
 std::uint64_t load_word(const std::byte *at)
@@ -83,12 +84,15 @@ std::int64_t card::look_after() noexcept
 void card::check_up(std::int64_t now)
 {
 	const trouble found = find_trouble(now);
-	if (found.cause == OAC_CAUSE_NONE)
-		take_events();
-	else
+	if (found.cause != OAC_CAUSE_NONE)
 		recover_from(found, OAC_RUNG_SOFT_RESET, false, INT64_MAX);
 	if (has_orphans_)
 		bury_orphans();
+	if (found.cause != OAC_CAUSE_NONE)
+		return;
+	/* Firmware that does not answer must not keep us from seeing that its heart stands still. */
+	const patience brief(now_ns() + EVENTS_PATIENCE_NS);
+	take_events();
 }
 
 card::trouble card::find_trouble(std::int64_t now)
@@ -99,13 +103,13 @@ card::trouble card::find_trouble(std::int64_t now)
 		found.cause = OAC_CAUSE_GONE;
 	else if (is_running_)
 		found.cause = look_at_registers(status);
-	if (!is_running_ || found.cause != OAC_CAUSE_NONE)
+	if (found.cause != OAC_CAUSE_NONE)
 		return found;
-	if (is_silent(now))
+	if (is_running_ && is_silent(now))
 		found.cause = OAC_CAUSE_KEEP_ALIVE;
-	else if (must_restart_)
-		found.cause = OAC_CAUSE_HANG;
-	else
+	else if (must_restart_ != OAC_CAUSE_NONE)
+		found.cause = must_restart_;
+	else if (is_running_)
 		look_at_queues(now, found);
 	return found;
 }
@@ -247,7 +251,8 @@ void card::take_event(const oac_event &event)
 		break;
 	case OAC_EVENT_THERMAL_CLEARED:
 		/* Engines that stood still start with the firmware only. */
-		must_restart_ = health_.read().reason == OAC_REASON_TOO_HOT;
+		if (health_.read().reason == OAC_REASON_TOO_HOT)
+			must_restart_ = OAC_CAUSE_HANG;
 		health_.clear(OAC_REASON_HOT);
 		break;
 	case OAC_EVENT_POWER_BRAKE:

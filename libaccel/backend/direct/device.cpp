@@ -35,6 +35,10 @@ public:
 	{
 		return watched([&] { return card_->info(); });
 	}
+	device_info known() override
+	{
+		return watched([&] { return card_->known(); });
+	}
 	std::uint32_t context_create() override
 	{
 		return watched([&] { return card_->context_create(group_); });
@@ -135,9 +139,9 @@ public:
 	{
 		return { watched([&] { return card_->client(); }) };
 	}
-	telemetry_reading telemetry() override
+	telemetry_reading telemetry(std::int64_t deadline) override
 	{
-		return watched([&] { return card_->telemetry(); });
+		return watched([&] { return card_->telemetry(deadline); });
 	}
 	std::size_t events(std::uint64_t from, std::span<event_reading> found) override
 	{

@@ -26,6 +26,19 @@ public:
 	patience &operator=(const patience &) = delete;
 	~patience() { until_ = before_; }
 
+	/* For what must not be left halfway; has limits of its own. */
+	class suspended
+	{
+	public:
+		suspended() noexcept : before_(until_) { until_ = INT64_MAX; }
+		suspended(const suspended &) = delete;
+		suspended &operator=(const suspended &) = delete;
+		~suspended() { until_ = before_; }
+
+	private:
+		std::int64_t before_;
+	};
+
 	static bool is_over() noexcept { return until_ != INT64_MAX && now_ns() >= until_; }
 	/* The deadline of a wait that may take timeout_ns. */
 	static std::int64_t within(std::int64_t timeout_ns) noexcept

@@ -97,34 +97,49 @@ vfio_user_client::reply vfio_user_client::request(std::uint16_t command,
 	header.id = next_id_++;
 	header.cmd = command;
 	header.flags = VFIO_USER_TYPE_COMMAND;
+	collect_left(deadline);
 	if (const int error = send(header, fixed, data, fds, deadline))
 		broken(-error, "it takes no more messages");
+	std::optional<incoming> got = receive_reply(deadline);
+	if (!got) {
+		/* The card may still answer; the next request sees to that. */
+		left_ = header.id;
+		too_late();
+	}
+	check_reply(*got, header, reply_min);
+	return std::move(got->body);
+}
+
+/* The answer that an earlier caller did not wait for. One at most: no more is asked before it came. */
+void vfio_user_client::collect_left(std::int64_t deadline)
+{
+	if (!left_)
+		return;
+	const std::optional<incoming> got = receive_reply(deadline);
+	if (!got)
+		too_late();
+	if ((got->header.flags & VFIO_USER_TYPE_MASK) != VFIO_USER_TYPE_REPLY ||
+	    got->header.id != *left_)
+		broken(EPROTO, "it answered a command that was not asked");
+	left_.reset();
+}
+
+/* Nothing: the caller waits no longer. */
+std::optional<vfio_user_client::incoming> vfio_user_client::receive_reply(std::int64_t deadline)
+{
 	for (;;) {
 		if (!wait_for(POLLIN, patience::within(timeout_ns_)) && now_ns() < deadline)
-			leave(header);
+			return std::nullopt;
 		incoming got = receive(deadline);
-		if ((got.header.flags & VFIO_USER_TYPE_MASK) == VFIO_USER_TYPE_COMMAND) {
-			refuse_command(got.header, deadline);
-			continue;
-		}
-		if (is_left(got))
-			continue;
-		check_reply(got, header, reply_min);
-		return std::move(got.body);
+		if ((got.header.flags & VFIO_USER_TYPE_MASK) != VFIO_USER_TYPE_COMMAND)
+			return got;
+		refuse_command(got.header, deadline);
 	}
 }
 
-/* The caller waits no longer. The card may still answer; the next request sees to that. */
-void vfio_user_client::leave(const vfio_user_header &asked)
+void vfio_user_client::too_late() const
 {
-	left_.push_back(asked.id);
 	throw failure(ETIMEDOUT, "card " + name_ + ": no answer in time; allow more time");
-}
-
-bool vfio_user_client::is_left(const incoming &got)
-{
-	return (got.header.flags & VFIO_USER_TYPE_MASK) == VFIO_USER_TYPE_REPLY &&
-	       std::erase(left_, got.header.id) > 0;
 }
 
 void vfio_user_client::check_reply(const incoming &got, const vfio_user_header &asked,

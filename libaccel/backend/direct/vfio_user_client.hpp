@@ -85,8 +85,9 @@ private:
 			   std::int64_t deadline);
 	void refuse_command(const vfio_user_header &header, std::int64_t deadline);
 	void check_reply(const incoming &got, const vfio_user_header &asked, std::size_t reply_min);
-	bool is_left(const incoming &got);
-	[[noreturn]] void leave(const vfio_user_header &asked);
+	std::optional<incoming> receive_reply(std::int64_t deadline);
+	void collect_left(std::int64_t deadline);
+	[[noreturn]] void too_late() const;
 	[[noreturn]] void broken(int code, const std::string &what);
 
 	unique_fd socket_;
@@ -96,7 +97,7 @@ private:
 	deadline_mutex request_mutex_;	/* one request at a time; taken before send_mutex_ */
 	std::mutex send_mutex_;		/* a message goes out whole */
 	std::uint16_t next_id_ = 1;	/* under request_mutex_, as is: */
-	std::vector<std::uint16_t> left_;	/* replies that nobody waits for any more */
+	std::optional<std::uint16_t> left_;	/* a reply that nobody waits for any more */
 	fork_entry fork_entry_{ *this };
 };
 

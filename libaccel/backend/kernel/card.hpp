@@ -56,7 +56,7 @@ public:
 			      int sync_file_fd) override;
 
 	std::vector<client_reading> clients() override;
-	telemetry_reading telemetry() override;
+	telemetry_reading telemetry(std::int64_t deadline) override;
 	std::size_t events(std::uint64_t from, std::span<event_reading> events) override;
 	void firmware_load(std::span<const std::byte> image, std::int64_t deadline) override;
 	health_reading health() override;

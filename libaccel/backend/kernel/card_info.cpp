@@ -169,7 +169,8 @@ std::vector<client_reading> card::clients()
 	return clients;
 }
 
-telemetry_reading card::telemetry()
+/* The module has a limit of its own. */
+telemetry_reading card::telemetry(std::int64_t)
 {
 	telemetry_reading reading;
 

@@ -71,7 +71,7 @@ public:
 	}
 
 	std::vector<client_reading> clients() override { return {}; }
-	telemetry_reading telemetry() override { return {}; }
+	telemetry_reading telemetry(std::int64_t) override { return {}; }
 	std::size_t events(std::uint64_t, std::span<event_reading>) override { return 0; }
 	void firmware_load(std::span<const std::byte>, std::int64_t) override { none(); }
 
