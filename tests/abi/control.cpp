@@ -86,9 +86,14 @@ bool has_control()
 	return std::getenv("OAC_TEST_CTL") != nullptr;
 }
 
+std::string control_card(std::size_t number, const std::string &request)
+{
+	return ask("# ctl card" + std::to_string(number) + ' ' + request + '\n');
+}
+
 std::string control(const std::string &of, const std::string &request)
 {
-	return ask("# ctl card" + std::to_string(card_number(of)) + ' ' + request + '\n');
+	return control_card(card_number(of), request);
 }
 
 unsigned inject(const std::string &of, const std::string &fault, const std::string &more)
