@@ -216,14 +216,18 @@ TEST_F(rounds_test, with_one_of_everything_held)
 	const counts idle = object_counts();
 	ASSERT_FALSE(idle.empty()) << "no /sys/kernel/debug/oac/*/objects: is debugfs mounted?";
 	/* They look for nodes themselves: names change. */
-	crowd workers({}, 4, true);
+	crowd workers({}, 3, true);
 	for (unsigned i = 0; i < rounds_wanted() && !HasFailure(); i++) {
 		const std::uint64_t commands = workers.done().commands;
 
-		EXPECT_TRUE(wait_until([&] { return workers.done().commands > commands + 50; }));
+		EXPECT_TRUE(wait_until([&] { return workers.done().commands > commands + 20; }));
 		ASSERT_NO_THROW(round(i % std::size(kinds), random)) << "round " << i;
 		EXPECT_EQ(workers.complaint(), "");
 		EXPECT_EQ(workers.replace_one(), "");
+		if ((i + 1) % 50 == 0) {
+			std::printf("note: %u rounds\n", i + 1);
+			std::fflush(stdout);
+		}
 	}
 	held_.clear();
 	EXPECT_EQ(workers.end(), "");

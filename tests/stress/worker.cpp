@@ -94,7 +94,8 @@ std::string pick(const job &what, std::mt19937 &random)
 /* What a card says that went, comes, or was reset. */
 bool is_loss(int code)
 {
-	return code == ENODEV || code == ENOENT || code == ESTALE || code == EHOSTDOWN;
+	return code == ENODEV || code == ENOENT || code == ESTALE || code == EHOSTDOWN ||
+	       code == ETIME;
 }
 
 /* One opened card with a queue. */
