@@ -61,6 +61,13 @@ check-vm: deps-check ## the module on stock kernels in virtual machines
 check-debug: deps-check ## the same on a kernel with KASAN, lockdep and failing memory; not part of check
 	@$(CHECK) --only debug
 
+.PHONY: faults
+faults: build deps-check ## every fault in this process and on two kernels: docs/faults.md
+	@$(CHECK) --only faults
+	@for kernel in 6.12 7.3; do tests/vm/run.py --kernel $$kernel --cards 2 --suite faults \
+		--name $$kernel-faults-2 || exit; done
+	@scripts/faults-table.py
+
 .PHONY: check-arrows check-format check-lint check-install
 check-arrows: ## each room includes only what it points to
 	@scripts/check-arrows.py --self-test

@@ -155,6 +155,12 @@ static int oac_admin_look(struct oac_card *card)
 	return -ETIME;
 }
 
+/* Whoever waits for a boot does so for the commands behind it as well. */
+static bool oac_admin_boot_is_late(struct oac_card *card)
+{
+	return oac_turn_is_mine(card) && !oac_time_left(card->boot_deadline_ns);
+}
+
 /*
  * Not killable: once the card has the command, what it did with it must be known before anything
  * is freed. The deadline bounds it, and only the first to meet it waits: then the card has failed,
@@ -168,7 +174,7 @@ static int oac_admin_wait(struct oac_card *card, const struct oac_completion *en
 	int err;
 
 	while (!late) {
-		late = time_after(jiffies, deadline);
+		late = time_after(jiffies, deadline) || oac_admin_boot_is_late(card);
 		wait_event_timeout(admin->wait,
 				   oac_admin_is_done(admin, entry) || oac_admin_is_off(card),
 				   msecs_to_jiffies(OAC_ADMIN_LOOK_MS));

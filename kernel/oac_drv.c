@@ -261,7 +261,6 @@ static void oac_card_release(struct drm_device *drm, void *unused)
 	oac_local_fini(card);
 	oac_events_fini(card);
 	mutex_destroy(&card->recovery.turn);
-	mutex_destroy(&card->recovery.operator);
 	mutex_destroy(&card->clients.lock);
 	xa_destroy(&card->context_ids);
 	ida_destroy(&card->queue_ids);
@@ -281,6 +280,7 @@ static struct oac_card *oac_card_alloc(struct pci_dev *pdev)
 	if (IS_ERR(card))
 		return card;
 	card->pdev = pdev;
+	card->boot_deadline_ns = U64_MAX;
 	mutex_init(&card->lock);
 	mutex_init(&card->bo_lock);
 	mutex_init(&card->telemetry.lock);
@@ -300,6 +300,7 @@ static struct oac_card *oac_card_alloc(struct pci_dev *pdev)
 	oac_fence_init(card);
 	oac_health_init(card);
 	oac_recover_init(card);
+	oac_self_test_init(card);
 	oac_watchdog_init(card);
 	err = drmm_add_action_or_reset(&card->drm, oac_card_release, NULL);
 	if (!err)
@@ -331,6 +332,7 @@ static void oac_card_close(struct oac_card *card)
 {
 	oac_watchdog_fini(card);
 	oac_recover_fini(card);
+	oac_self_test_fini(card);
 	oac_events_end(card);
 	oac_health_fini(card);
 }

@@ -13,7 +13,7 @@
  *   oac_store     waits for any fence to raise a word; owned by a file
  *
  * Lock order, outermost first; locks on one line are never held together:
- *   oac_recovery.operator (waits for a recovery) | oac_recovery.turn
+ *   oac_recovery.turn
  *   mmap_lock | oac_bo.lock | oac_telemetry.lock | oac_local.scrub_lock | oac_file.store_lock |
  *   oac_point_lock | oac_reader.lock
  *     oac_card.bo_lock
@@ -24,10 +24,10 @@
  *               oac_card.lock | oac_vector.lock | oac_queue.submit_lock | oac_card.tick_lock |
  *               the xarrays' own locks
  *                 oac_client.lock | oac_users.lock | oac_recovery.lock | oac_health.lock |
- *                 oac_events.lock
+ *                 oac_events.lock | oac_self_tests.lock
  * Of these only turn, reservation, context, telemetry, scrub and admin locks are held across a wait
  * for the card, and that wait ends with the admin deadline, or for turn with that of a boot. Who has
- * the turn may take all others but operator; the PCI core's lock on the device comes in front of it.
+ * the turn may take all others; the PCI core's lock on the device comes in front of it.
  * Who holds any of the others only asks for a recovery. Nothing that touches user memory runs under
  * any of them. A buffer may be freed with its last reference: none is put under a context's lock.
  * A card that takes its local memory back holds its turn, its scrub lock and the dma-buf's, and waits
@@ -135,8 +135,9 @@ struct oac_card {
 	struct oac_telemetry telemetry;
 	struct device *hwmon;		/* changed by probe, remove and who has the turn */
 	struct pci_saved_state *config;	/* of the PCI function, as at probe */
-	struct oac_fw_image image;	/* that ran last; under the turn, as are the next two */
+	struct oac_fw_image image;	/* that ran last; under the turn, as are the next three */
 	u32 boot_fail;			/* OAC_FAIL_* of the last boot */
+	u64 boot_deadline_ns;		/* a caller's, for a boot with all its commands; or U64_MAX */
 	u32 last_rung;			/* that helped the card as a whole; 0: none yet; as settled */
 	bool has_worked;		/* a command has ended since */
 	bool settled;			/* no context can be of use: told since the card last worked */
@@ -175,6 +176,7 @@ struct oac_card {
 	struct oac_health health;
 	struct oac_events events;
 	struct oac_recovery recovery;
+	struct oac_self_tests self_tests;
 	struct oac_watch watch;
 
 	u32 generation;			/* resets known of; raised by who has the turn */

@@ -54,7 +54,6 @@ static int oac_fw_image_alloc(struct oac_card *card, struct oac_fw_image *image,
 	if (size > OAC_FW_IMAGE_SIZE_MAX)
 		return -EFBIG;
 	image->size = size;
-	image->timeout_ms = 0;
 	image->data =
 		dma_alloc_coherent(&card->pdev->dev, size, &image->addr, GFP_KERNEL | __GFP_NOWARN);
 	if (!image->data)
@@ -74,7 +73,6 @@ static void oac_fw_keep(struct oac_card *card, struct oac_fw_image *image)
 {
 	oac_fw_image_free(card, &card->image);
 	card->image = *image;
-	card->image.timeout_ms = 0;
 	memset(image, 0, sizeof(*image));
 }
 
@@ -88,22 +86,17 @@ void oac_fw_forget(struct oac_card *card)
 
 /* ---- Boot ------------------------------------------------------------------------------------- */
 
-/*
- * Waits for the boot command's end: 0, -EBADMSG, -ETIME, -EINTR, -EHOSTDOWN or -ENODEV.
- * timeout_ms: what a caller allows, within what the module does; 0: that.
- */
-static int oac_fw_wait(struct oac_card *card, u32 timeout_ms)
+/* Waits for the boot command's end: 0, -EBADMSG, -ETIME, -EINTR, -EHOSTDOWN or -ENODEV. */
+static int oac_fw_wait(struct oac_card *card)
 {
-	u32 most_ms = READ_ONCE(oac_boot_timeout_ms);
-	u32 limit_ms = timeout_ms ? min(timeout_ms, most_ms) : most_ms;
-	unsigned long deadline = jiffies + msecs_to_jiffies(limit_ms);
+	unsigned long deadline = jiffies + msecs_to_jiffies(READ_ONCE(oac_boot_timeout_ms));
 	bool late = false;
 	u32 state;
 	int err;
 
 	card->boot_fail = OAC_FAIL_NONE;
 	while (!late) {
-		late = time_after(jiffies, deadline);
+		late = time_after(jiffies, deadline) || !oac_time_left(card->boot_deadline_ns);
 		if (oac_card_is_lost(card))
 			return -ENODEV;
 		err = oac_hw_state(card, &state);
@@ -150,7 +143,7 @@ static int oac_fw_boot_flash(struct oac_card *card)
 	if (err)
 		return err;
 	oac_hw_boot_flash(card);
-	return oac_fw_wait(card, 0);
+	return oac_fw_wait(card);
 }
 
 static int oac_fw_boot_host(struct oac_card *card, const struct oac_fw_image *image)
@@ -160,7 +153,7 @@ static int oac_fw_boot_host(struct oac_card *card, const struct oac_fw_image *im
 	if (err)
 		return err;
 	oac_hw_boot_host(card, image->addr, image->size);
-	err = oac_fw_wait(card, image->timeout_ms);
+	err = oac_fw_wait(card);
 	/* Unless the boot came to an end, the card may still be reading. */
 	if (err && err != -EBADMSG && oac_hw_reset(card))
 		oac_card_fail(card, OAC_CAUSE_IMPLAUSIBLE, "a boot could not be stopped");
@@ -388,7 +381,8 @@ static int oac_fw_change(struct oac_card *card, struct oac_fw_image *image)
 	return err;
 }
 
-static int oac_fw_load(struct oac_card *card, const void *data, struct drm_oac_firmware_load *args)
+static int oac_fw_load(struct oac_card *card, const void *data, u64 deadline_ns,
+		       struct drm_oac_firmware_load *args)
 {
 	struct oac_fw_image image;
 	int err;
@@ -397,12 +391,13 @@ static int oac_fw_load(struct oac_card *card, const void *data, struct drm_oac_f
 	err = oac_fw_image_alloc(card, &image, data, args->size);
 	if (err)
 		return err;
-	image.timeout_ms = args->timeout_ms;
 	err = oac_card_is_lost(card) ? -ENODEV : -EBUSY;
 	if (err == -EBUSY && oac_turn_try(card)) {
 		WRITE_ONCE(card->loading, true);
+		card->boot_deadline_ns = deadline_ns;
 		err = oac_fw_change(card, &image);
 		args->fail = err == -EBADMSG ? card->boot_fail : OAC_FAIL_NONE;
+		card->boot_deadline_ns = U64_MAX;
 		WRITE_ONCE(card->loading, false);
 		oac_turn_give(card);
 	}
@@ -414,6 +409,7 @@ int oac_ioctl_firmware_load(struct drm_device *drm, void *data, struct drm_file 
 {
 	struct drm_oac_firmware_load *args = data;
 	struct oac_card *card = to_oac_card(drm);
+	u64 deadline_ns = U64_MAX;
 	void *image;
 	int idx, err;
 
@@ -425,13 +421,15 @@ int oac_ioctl_firmware_load(struct drm_device *drm, void *data, struct drm_file 
 		return -EFBIG;
 	args->fail = OAC_FAIL_NONE;
 	args->holder = 0;
+	if (args->timeout_ms)
+		deadline_ns = ktime_get_ns() + args->timeout_ms * (u64)NSEC_PER_MSEC;
 	/* Before drm_dev_enter(): this may wait for the caller's memory as long as that likes. */
 	image = vmemdup_user(u64_to_user_ptr(args->data), args->size);
 	if (IS_ERR(image))
 		return PTR_ERR(image);
 	err = -ENODEV;
 	if (drm_dev_enter(drm, &idx)) {
-		err = oac_fw_load(card, image, args);
+		err = oac_fw_load(card, image, deadline_ns, args);
 		if (err == -EBUSY)
 			args->holder = oac_fw_holder(card);
 		drm_dev_exit(idx);

@@ -9,6 +9,8 @@
 
 #include <linux/bitmap.h>
 #include <linux/dma-direction.h>
+#include <linux/ktime.h>
+#include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
@@ -24,6 +26,7 @@ struct drm_file;
 struct oac_card;
 struct oac_context;
 struct oac_queue;
+struct oac_self_test;
 struct pci_dev;
 struct task_struct;
 
@@ -75,7 +78,6 @@ struct oac_wish {
 struct oac_recovery {
 	struct mutex turn;		/* held by whoever resets or boots the card */
 	struct task_struct *owner;	/* who that is */
-	struct mutex operator;		/* one request by hand at a time */
 	struct work_struct work;
 	wait_queue_head_t wait;		/* a recovery has ended, or is held */
 	spinlock_t lock;		/* guards the rest; taken in any context */
@@ -83,6 +85,7 @@ struct oac_recovery {
 	bool by_hand;			/* sysfs recovery: held */
 	bool held;			/* one waits for somebody to look */
 	bool busy;			/* one is under way */
+	bool has_operator;		/* somebody asks by hand: one at a time */
 	struct oac_wish wish;
 	u64 asked;			/* wishes, counted */
 	u64 ended;			/* those that have been seen to */
@@ -91,12 +94,46 @@ struct oac_recovery {
 	struct drm_oac_info_rung rungs[OAC_RUNG_COUNT];
 };
 
+/* ---- Self-tests ------------------------------------------------------------------------------- */
+
+struct oac_self_tests {
+	spinlock_t lock;		/* guards the next three */
+	bool closed;			/* the driver lets go of the card */
+	struct list_head waiting;	/* oac_self_test.node: not begun */
+	struct oac_self_test *running;	/* NULL: none, or nobody waits for it */
+	wait_queue_head_t wait;		/* one is done */
+	struct work_struct work;
+};
+
+/* ---- Waits ------------------------------------------------------------------------------------ */
+
+/* Until an absolute CLOCK_MONOTONIC deadline; 0: none. */
+static inline ktime_t oac_time_left(u64 deadline_ns)
+{
+	u64 now_ns = ktime_get_ns();
+
+	return deadline_ns > now_ns ? min_t(u64, deadline_ns - now_ns, KTIME_MAX) : 0;
+}
+
+/* Until the condition holds: 0; -ETIMEDOUT; -EINTR: the caller was killed. Other signals wait. */
+#define oac_wait_killable(queue, condition, deadline_ns)				\
+({											\
+	ktime_t __left = oac_time_left(deadline_ns);					\
+	int __err = 0;									\
+											\
+	might_sleep();									\
+	if (!(condition))								\
+		__err = __wait_event_hrtimeout(queue, condition, __left, TASK_KILLABLE); \
+	__err == -ETIME ? -ETIMEDOUT : __err ? -EINTR : 0;				\
+})
+
+/* ---- Firmware and watchdog -------------------------------------------------------------------- */
+
 /* An image where the card can read it, in one piece; NULL: none, the flash boots. */
 struct oac_fw_image {
 	void *data;
 	dma_addr_t addr;
 	u32 size;
-	u32 timeout_ms;			/* of its boot; 0: the module's */
 };
 
 /* What the watchdog saw last: its own. */
@@ -147,11 +184,12 @@ void oac_recover_init(struct oac_card *card);
 void oac_recover_fini(struct oac_card *card);
 void oac_turn_take(struct oac_card *card);
 bool oac_turn_try(struct oac_card *card);
+bool oac_turn_is_mine(struct oac_card *card);
 void oac_turn_give(struct oac_card *card);
 void oac_card_fail(struct oac_card *card, u32 cause, const char *why);
 void oac_card_hangs(struct oac_card *card, struct oac_queue *queue);
 void oac_recover_want(struct oac_card *card, u32 cause);
-int oac_recover_by_hand(struct oac_card *card, u32 rung, bool only, u32 *helped);
+int oac_recover_by_hand(struct oac_card *card, u32 rung, bool only, u64 deadline_ns, u32 *helped);
 void oac_recover_hold(struct oac_card *card, bool by_hand);
 bool oac_recover_is_by_hand(struct oac_card *card);
 bool oac_recover_is_held(struct oac_card *card);
@@ -161,6 +199,10 @@ const char *oac_rung_word(u32 rung);
 const char *oac_cause_word(u32 cause);
 int oac_rung_by_word(const char *word);
 int oac_ioctl_reset(struct drm_device *drm, void *data, struct drm_file *file);
+
+/* oac_self_test.c */
+void oac_self_test_init(struct oac_card *card);
+void oac_self_test_fini(struct oac_card *card);
 int oac_ioctl_self_test(struct drm_device *drm, void *data, struct drm_file *file);
 
 /* oac_reset.c */

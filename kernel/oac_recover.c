@@ -99,7 +99,7 @@ void oac_turn_give(struct oac_card *card)
 	mutex_unlock(&card->recovery.turn);
 }
 
-static bool oac_turn_is_mine(struct oac_card *card)
+bool oac_turn_is_mine(struct oac_card *card)
 {
 	return READ_ONCE(card->recovery.owner) == current;
 }
@@ -411,14 +411,50 @@ static bool oac_recover_has_ended(struct oac_card *card, u64 number, int *err, u
 	return has_ended;
 }
 
+/* true: it is the caller's turn to ask, or nobody's any more. */
+static bool oac_operator_try(struct oac_recovery *recovery)
+{
+	bool is_free;
+
+	spin_lock_irq(&recovery->lock);
+	is_free = !recovery->has_operator || recovery->closed;
+	if (is_free)
+		recovery->has_operator = true;
+	spin_unlock_irq(&recovery->lock);
+	return is_free;
+}
+
+static void oac_operator_give(struct oac_recovery *recovery)
+{
+	spin_lock_irq(&recovery->lock);
+	recovery->has_operator = false;
+	spin_unlock_irq(&recovery->lock);
+	wake_up_all(&recovery->wait);
+}
+
+static int oac_recover_by_wish(struct oac_card *card, const struct oac_wish *wish, u64 deadline_ns,
+			       u32 *helped)
+{
+	struct oac_recovery *recovery = &card->recovery;
+	u64 number = oac_recover_ask(card, wish);
+	int err = -ENODEV, late;
+
+	if (!number)
+		return -ENODEV;
+	late = oac_wait_killable(recovery->wait, oac_recover_has_ended(card, number, &err, helped),
+				 deadline_ns);
+	if (late)
+		return late;
+	return err && err != -ENODEV ? -EIO : err;
+}
+
 /*
- * Resets the card and waits until that has come to an end. Who is killed meanwhile leaves it to go
- * on without him.
+ * Resets the card and waits until that has come to an end. Who is killed meanwhile, or has no more
+ * time, leaves it to go on without him. U64_MAX: for ever.
  */
-int oac_recover_by_hand(struct oac_card *card, u32 rung, bool only, u32 *helped)
+int oac_recover_by_hand(struct oac_card *card, u32 rung, bool only, u64 deadline_ns, u32 *helped)
 {
 	struct oac_wish wish = { .cause = OAC_CAUSE_OPERATOR, .rung = rung, .only = only };
-	u64 number;
 	int err;
 
 	if (rung < OAC_RUNG_SOFT_RESET || rung > OAC_RUNG_FIRMWARE)
@@ -429,16 +465,15 @@ int oac_recover_by_hand(struct oac_card *card, u32 rung, bool only, u32 *helped)
 		return -ENODEV;
 	if (READ_ONCE(card->loading))
 		return -EBUSY;
-	if (mutex_lock_killable(&card->recovery.operator))
-		return -EINTR;
-	number = oac_recover_ask(card, &wish);
-	if (!number)
-		err = -ENODEV;
-	else if (wait_event_killable(card->recovery.wait,
-				     oac_recover_has_ended(card, number, &err, helped)))
-		err = -EINTR;
-	mutex_unlock(&card->recovery.operator);
-	return err && err != -EINTR && err != -ENODEV ? -EIO : err;
+	if (!oac_time_left(deadline_ns))
+		return -ETIMEDOUT;
+	err = oac_wait_killable(card->recovery.wait, oac_operator_try(&card->recovery),
+				deadline_ns);
+	if (err)
+		return err;
+	err = oac_recover_by_wish(card, &wish, deadline_ns, helped);
+	oac_operator_give(&card->recovery);
+	return err;
 }
 
 void oac_recover_hold(struct oac_card *card, bool by_hand)
@@ -476,32 +511,11 @@ int oac_ioctl_reset(struct drm_device *drm, void *data, struct drm_file *file)
 		return -EPERM;
 	if (args->flags & ~DRM_OAC_RESET_ONLY || args->pad)
 		return -EINVAL;
-	err = oac_recover_by_hand(card, args->rung, args->flags & DRM_OAC_RESET_ONLY, &helped);
+	err = oac_recover_by_hand(card, args->rung, args->flags & DRM_OAC_RESET_ONLY,
+				  args->deadline_ns, &helped);
 	args->generation = READ_ONCE(card->generation);
 	if (!err)
 		args->rung = helped;
-	return err;
-}
-
-int oac_ioctl_self_test(struct drm_device *drm, void *data, struct drm_file *file)
-{
-	struct oac_card *card = to_oac_card(drm);
-	struct drm_oac_self_test *args = data;
-	int idx, err;
-
-	if (!capable(CAP_SYS_ADMIN))
-		return -EPERM;
-	if (args->flags || args->pad)
-		return -EINVAL;
-	args->failed = 0;
-	if (!drm_dev_enter(drm, &idx))
-		return -ENODEV;
-	err = oac_card_check(card);
-	if (!err)
-		err = oac_admin_self_test(card, &args->failed);
-	drm_dev_exit(idx);
-	if (!err && args->failed)
-		oac_health_set(card, OAC_REASON_SELF_TEST, args->failed);
 	return err;
 }
 
@@ -513,7 +527,6 @@ void oac_recover_init(struct oac_card *card)
 	u32 rung;
 
 	mutex_init(&recovery->turn);
-	mutex_init(&recovery->operator);
 	spin_lock_init(&recovery->lock);
 	init_waitqueue_head(&recovery->wait);
 	INIT_WORK(&recovery->work, oac_recover_work);

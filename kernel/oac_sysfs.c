@@ -94,7 +94,7 @@ static ssize_t reset_store(struct device *dev, struct device_attribute *attr, co
 		return -EPERM;
 	if (rung < 0)
 		return rung;
-	err = oac_recover_by_hand(dev_get_drvdata(dev), rung, false, &helped);
+	err = oac_recover_by_hand(dev_get_drvdata(dev), rung, false, U64_MAX, &helped);
 	return err ?: (ssize_t)count;
 }
 static DEVICE_ATTR_WO(reset);

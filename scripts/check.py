@@ -162,7 +162,7 @@ class Build:
 
 
 BUILDS = {
-    "default": Build("default", TOP / "build", 300),
+    "default": Build("default", TOP / "build", 600),
     "asan": Build("asan", TOP / "build-asan", 900, {
         "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1",
         "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}),
@@ -336,6 +336,8 @@ COMMANDS = {
     ],
     "install": [("tree", ["scripts/check-install.sh"])],
     "lint": [("lint", ["scripts/check-lint.sh"])],
+    # What the stages before it saw, against docs/faults.md.
+    "faults-table": [("faults-table", ["scripts/faults-table.py", "--check"])],
 }
 
 # Kinds of user-space tests: what they run on. The word before the first dash says which tests.
@@ -346,6 +348,7 @@ KINDS = {
     "api-driver": {"env": {"ACCEL_EMU": "2", "ACCEL_SUBMIT": "driver"}},
     "api-socket": {"server": True},
     "api-socket-driver": {"server": True, "env": {"ACCEL_SUBMIT": "driver"}},
+    "faults": {"env": {"ACCEL_EMU": "2"}},
 }
 # Of these, those worth a sanitizer: the way of submission is a branch in one file.
 SANITIZED = ("unit", "abi", "api", "api-socket")
@@ -376,21 +379,23 @@ NUMA = Guest("numa", options=("--numa",))
 # Poison, red zones and owners of all kernel objects: who writes to freed memory is a splat.
 STRESS = Guest("stress", append="slub_debug=FZPU")
 AER = Guest("aer")
+# How often a card goes and comes where use after free is found at once.
+ROUNDS = Guest("rounds", append="OAC_STRESS_ROUNDS=200")
 
 # The VM ring by kernel. Guests of one kernel run one after the other, those of different kernels
 # two at a time.
 RING = {
-    "6.12": [Guest("all"), DRIVER_SUBMISSION, Guest("queues"), *POOREST, NUMA,
+    "6.12": [Guest("all"), DRIVER_SUBMISSION, Guest("queues"), Guest("faults"), *POOREST, NUMA,
              AER, Guest("digits", cards=6)],
-    "7.3": [Guest("all"), DRIVER_SUBMISSION, PEER, STRESS, AER,
-            Guest("digits", cards=6)],
+    "7.3": [Guest("all"), DRIVER_SUBMISSION, PEER, STRESS, Guest("faults"), AER,
+            Guest("rounds"), Guest("digits", cards=6)],
     "6.1": [Guest("smoke"), Guest("api"), Guest("abi")],
 }
 RING_TIMEOUT = 2400
 
 # The same on the debug kernel, which is made first where it is not cached.
 DEBUG_RING = [Guest("smoke"), Guest("api"), Guest("abi"), PEER, Guest("isolation"),
-              AER, Guest("stress"), Guest("fail-nth")]
+              AER, Guest("stress"), ROUNDS, Guest("fail-nth")]
 DEBUG_TIMEOUT = 7200
 
 
@@ -461,11 +466,14 @@ FUZZ_S = int(os.environ.get("FUZZ_SECONDS", "60"))
 
 
 def fuzz(program):
-    """One fuzz target for a while, from nothing: what it finds is left in build/check."""
+    """One fuzz target for a while, from its seeds if it has any: what it finds is left in
+    build/check."""
+    seeds = TOP / "tests" / "fuzz" / "seeds" / program.name.removeprefix("fuzz_")
     with tempfile.TemporaryDirectory(prefix="oac-fuzz-") as corpus:
         status, output = run([program, f"-max_total_time={FUZZ_S}", "-max_len=4096",
                               "-rss_limit_mb=4096", "-timeout=30", "-print_final_stats=1",
-                              f"-artifact_prefix={LOGS}/{program.name}-", corpus],
+                              f"-artifact_prefix={LOGS}/{program.name}-", corpus,
+                              *([seeds] if seeds.is_dir() else [])],
                              f"fuzz-{program.name}", FUZZ_S + 300)
     runs = re.search(r"number_of_executed_units: (\d+)", output)
     covered = re.findall(r"cov: (\d+)", output)
@@ -493,11 +501,13 @@ STAGES = [
     ("api-driver", ["default"], stage_kind, True),
     ("api-socket", ["default"], stage_kind, True),
     ("api-socket-driver", ["default"], stage_kind, True),
+    ("faults", ["default"], stage_kind, True),
     ("asan", ["asan"], stage_sanitized, True),
     ("lint", ["default"], stage_commands, False),
     ("tsan", ["tsan"], stage_sanitized, False),
     ("fuzz", ["fuzz"], stage_fuzz, True),
     ("vm", ["default"], stage_vm, True),
+    ("faults-table", [], stage_commands, True),
     ("debug", ["default"], stage_debug, False),
 ]
 

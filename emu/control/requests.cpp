@@ -22,6 +22,7 @@ namespace
 
 constexpr std::uint64_t NS_PER_MS = 1000000;
 constexpr std::uint64_t MS_MAX = 3600000, TIMES_MAX = 1000000000;
+constexpr std::uint64_t TIMES_AT_ONCE_MAX = 1000; /* the card stands still meanwhile */
 constexpr std::size_t FAULTS_MAX = 1024;
 
 using phase = injector::fault_state::phase;
@@ -145,6 +146,11 @@ injection injection_in(const json &request)
 	if (what.times == 0 && what.kind->on == happening::none && what.at.on == happening::none)
 		throw wrong_request("times 0 is without end: " + name +
 				    " then needs an 'at' that counts");
+	if (what.times > TIMES_AT_ONCE_MAX && what.kind->on == happening::none &&
+	    what.at.on == happening::none && !what.at.after_ns)
+		throw wrong_request("times is " + std::to_string(what.times) +
+				    ": without 'at', where all of them are at once, it is at most " +
+				    std::to_string(TIMES_AT_ONCE_MAX));
 	return what;
 }
 

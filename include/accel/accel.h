@@ -17,7 +17,9 @@
  *  - Sizes and offsets are bytes, times are nanoseconds, unless the name says otherwise.
  *  - Every call that waits for work takes a timeout: ACCEL_TIMEOUT_DEFAULT is finite (30 s). Calls
  *    without one need at most a few answers of the card, each within a limit of the driver or library
- *    (10 s), after which it is lost, and wait 30 s at most for other threads' calls: -ETIMEDOUT.
+ *    (10 s), after which it is lost, and wait 30 s at most for other threads' calls: -ETIMEDOUT. With
+ *    the kernel driver they wait for others as long as the card answers those in time, or the process
+ *    is killed.
  *  - Errors any call may give: -EINVAL (argument; NULL handle), -ENOMEM, -ENODEV (the card is lost,
  *    for good for this handle), -EHOSTDOWN (its firmware is not running, or it is being recovered),
  *    -ESTALE (the card was reset: this context and what was made in it are lost, destroy them and
@@ -156,7 +158,8 @@ ACCEL_API int accel_device_number(accel_device *device, enum accel_number which,
  * Blocks until the card runs it. Errors: -EPERM, -EBUSY contexts are open (the text names a holder),
  * -EBADMSG the card refused the image: ACCEL_STRING_FAIL_REASON and accel_error_text() say why; it
  * then has no firmware. What is in local memory is gone. With the kernel driver a boot takes no longer
- * than its module parameter boot_timeout_ms either. timeout 0 begins none anywhere: -ETIMEDOUT.
+ * than its module parameter boot_timeout_ms either. timeout 0 begins none anywhere: -ETIMEDOUT. A card
+ * that is late is reset, and has no firmware then; with the kernel driver that takes 4 s at most.
  */
 ACCEL_API int accel_firmware_load(accel_device *device, const void *image, size_t size,
 				  int64_t timeout);
@@ -551,10 +554,13 @@ ACCEL_API int accel_device_recover(accel_device *device, int64_t timeout);
 /*
  * Resets the card, works it or not, by this rung (SOFT_RESET..FIRMWARE) and no other. All contexts of
  * all processes are lost. -EPERM; -EACCES: the rung is forbidden; -EOPNOTSUPP: the backend does not
- * have it; -EIO: it did not help.
+ * have it; -EIO: it did not help. -ETIMEDOUT: with the kernel driver, the reset goes on.
  */
 ACCEL_API int accel_device_reset(accel_device *device, enum accel_rung rung, int64_t timeout);
-/* Every engine computes known answers; *failed: mask of those that gave a wrong one. -EPERM. */
+/*
+ * Every engine computes known answers; *failed: mask of those that gave a wrong one. -EPERM.
+ * -ETIMEDOUT: the card ends it without the caller, and nobody loses anything by that.
+ */
 ACCEL_API int accel_device_self_test(accel_device *device, uint64_t *failed, int64_t timeout);
 
 enum accel_lost {

@@ -5,6 +5,10 @@
 // those of the kernel's ABI.
 #pragma once
 
+#include <algorithm>
+
+#include <hw/oac_telemetry.h>
+
 #include "backend.hpp"
 
 namespace accel
@@ -21,8 +25,9 @@ event_reading event_of(const Raw &raw)
 	event.context = raw.context;
 	event.queue = raw.queue;
 	event.code = raw.code;
-	event.severity = raw.severity;
-	event.action = raw.action;
+	/* Of a list each: what is not in it counts as the worst, and has no remedy. */
+	event.severity = std::min<std::uint8_t>(raw.severity, OAC_SEVERITY_CARD_FATAL);
+	event.action = raw.action <= OAC_ACTION_REPLACE_CARD ? raw.action : OAC_ACTION_NONE;
 	return event;
 }
 

@@ -339,8 +339,8 @@ int lost_text(const char *text)
 		return 0;
 	queue->is_broken = true;
 	return accel::error_literal(EPROTO,
-				    "accel_queue_reap: the card posted more completions than it "
-				    "was given commands; destroy the queue and reset the card");
+				    "accel_queue_reap: the card posted completions of commands that "
+				    "it was not given; destroy the queue and reset the card");
 }
 
 /* Under the submission side's lock. */
@@ -373,11 +373,20 @@ int lost_text(const char *text)
 	return count;
 }
 
-/* The last left ones, from the count at on, not all of which have succeeded. */
+/*
+ * The last left ones, from the count at on, not all of which have succeeded, or are of the commands
+ * that are due: commands end in order.
+ */
 [[gnu::noinline]] int reap_failed(accel_queue *queue, accel_completion *to, std::uint32_t at,
 				  int left) noexcept
 {
 	for (; left > 0; left--) {
+		if (!queue->ring.is_due(at)) {
+			queue->is_broken = true;
+			if (at == queue->ring.own_head())
+				return nothing_to_reap(queue, 0, to, left);
+			break;
+		}
 		const oac_completion from = queue->ring.completion(at++);
 		*to++ = { from.tag, accel::status_result(from.status), from.status, 0, from.info };
 	}
@@ -397,7 +406,7 @@ int lost_text(const char *text)
 		return nothing_to_reap(queue, ready, to, max);
 	do {
 		const oac_completion &from = ring.completion(at);
-		if (from.status != OAC_ST_SUCCESS) [[unlikely]]
+		if (from.status != OAC_ST_SUCCESS || from.tag != ring.tag(at)) [[unlikely]]
 			return reap_failed(queue, to, at, left);
 		*to++ = { from.tag, 0, 0, 0, from.info };
 		at++;

@@ -95,6 +95,8 @@ struct accel_queue final : accel::fork_member {
 	accel::backend *card;
 
 	std::atomic<std::int64_t> spin_ns;	/* how long polling paid off lately */
+	std::atomic<std::int64_t> doubt_ns{ 0 };	/* since when the ring is behind the card's word */
+	std::atomic<std::uint32_t> doubted{ 0 };	/* the head, then */
 
 	/*
 	 * Of several threads that wait for completions one has the turn: it alone arms the

@@ -43,7 +43,7 @@ bool is_let_go(accel_queue &queue, accel::queue_progress *progress) noexcept
 	return queue.card->queue_wait(queue.port->queue, queue.ring.head(), 0, progress) == -ESTALE;
 }
 
-/* What the card has published, as it is. */
+/* What the card has published, as it is, as far as that can be. */
 int reap_published(accel_queue &queue, accel_completion *to, std::uint32_t max) noexcept
 {
 	accel::ring &ring = queue.ring;
@@ -53,11 +53,13 @@ int reap_published(accel_queue &queue, accel_completion *to, std::uint32_t max) 
 		queue.is_broken = true;
 		return 0;
 	}
-	const std::uint32_t count = std::min(ready, max);
-	for (std::uint32_t i = 0; i < count; i++) {
-		const oac_completion &from = ring.completion(head + i);
-		to[i] = { from.tag, accel::status_result(from.status), from.status, 0, from.info };
+	const std::uint32_t most = std::min(ready, max);
+	std::uint32_t count = 0;
+	for (; count < most && ring.is_due(head + count); count++) {
+		const oac_completion &from = ring.completion(head + count);
+		to[count] = { from.tag, accel::status_result(from.status), from.status, 0, from.info };
 	}
+	queue.is_broken = count < most;
 	ring.release(head + count);
 	return static_cast<int>(count);
 }

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -101,6 +102,30 @@ bool wait_for_aborts(accel_queue &queue, std::int64_t deadline)
 	return true;
 }
 
+/*
+ * The driver's line says that more commands have ended than the ring shows. The card writes the ring
+ * first, so one of the two is not so. The next batch may put it right; else the ring cannot be used.
+ */
+int doubt(accel_queue &queue, std::uint32_t seen, std::int64_t deadline)
+{
+	const std::int64_t now = accel::now_ns();
+	const std::int64_t since = queue.doubt_ns.load(std::memory_order_relaxed);
+	if (since == 0 || queue.doubted.load(std::memory_order_relaxed) != seen) {
+		queue.doubted.store(seen, std::memory_order_relaxed);
+		queue.doubt_ns.store(now, std::memory_order_relaxed);
+	} else if (now - since > PATIENCE_NS) {
+		throw failure(EPROTO, accel::card_text(*queue.card) + ": queue " +
+					      std::to_string(queue.port->queue) +
+					      ": the card says that commands have ended, and posted "
+					      "no completions; destroy the queue and reset the card");
+	}
+	if (now >= deadline)
+		return -ETIMEDOUT;
+	const timespec pause{ 0, 100'000 };
+	nanosleep(&pause, nullptr);
+	return 0;
+}
+
 /* Sleeps once. 0: look again; -ETIMEDOUT, -EHOSTDOWN or -ENODEV. Throws EIO for a queue in error. */
 int sleep(accel_queue &queue, std::int64_t deadline)
 {
@@ -109,10 +134,11 @@ int sleep(accel_queue &queue, std::int64_t deadline)
 	const std::int64_t until =
 		deadline == 0 ? 0 : std::min(deadline, accel::now_ns() + PATIENCE_NS);
 	int result = queue.card->queue_wait(queue.port->queue, seen, until, &progress);
-	if (result == -ETIMEDOUT && until != deadline) {
+	/* Also who waits for less, again and again. */
+	if (result == -ETIMEDOUT && deadline != 0)
 		queue.ring_again();
+	if (result == -ETIMEDOUT && until != deadline)
 		result = 0;
-	}
 	if (result == -ENODEV || result == -EHOSTDOWN)
 		return result;
 	if (result == -ESTALE)
@@ -122,6 +148,8 @@ int sleep(accel_queue &queue, std::int64_t deadline)
 	if (progress.state == OAC_QUEUE_ERROR && progress.completed == seen &&
 	    !wait_for_aborts(queue, deadline))
 		queue_failed(queue, progress);
+	if (result == 0 && progress.completed != seen)
+		return doubt(queue, seen, deadline);
 	return result;
 }
 

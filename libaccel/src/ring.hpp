@@ -173,6 +173,13 @@ public:
 	}
 	/* Of a command not yet reaped. */
 	std::uint32_t tag(std::uint32_t at) const noexcept { return sq_[at & mask_].tag; }
+	/* Is the completion of the command at its place? Of too high a doorbell it is of none. */
+	bool is_due(std::uint32_t at) const noexcept
+	{
+		const oac_completion &from = completion(at);
+		return from.tag == tag(at) ||
+		       (from.tag == OAC_TAG_NONE && from.status == OAC_ST_DOORBELL);
+	}
 	/* All before that count may be written anew. */
 	void release(std::uint32_t to) noexcept { head_.store(to, std::memory_order_release); }
 

@@ -21,8 +21,6 @@ std::string control(const std::string &node, const std::string &request);
 
 /* The card's number on the host, by which QEMU calls it accN and its port portN. */
 std::size_t card_number(const std::string &node);
-/* Sends a request to the card with this number, which need not have a node. */
-std::string control_card(std::size_t number, const std::string &request);
 /* One line for QEMU's monitor; of these only pcie_aer_inject_error is allowed. */
 void monitor(const std::string &line);
 

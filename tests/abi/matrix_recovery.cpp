@@ -46,6 +46,7 @@ TEST_F(matrix, reset)
 	if (!none.is_set())
 		GTEST_SKIP() << "the module parameter reset_rungs cannot be written";
 	good.rung = OAC_RUNG_SOFT_RESET;
+	good.deadline_ns = u64_max;
 	walk({ "drm_oac_reset",
 	       DRM_IOCTL_OAC_RESET,
 	       EACCES,
@@ -69,17 +70,24 @@ TEST_F(matrix, reset)
 		     { kind::extra, 0x80000000u, EINVAL },
 		     { kind::most, u32_max, EINVAL } } },
 		 { "generation", role::out },
-		 { "pad", role::pad } } });
+		 { "pad", role::pad },
+		 /* What is forbidden is so at any time. */
+		 { "deadline_ns",
+		   role::free,
+		   { { kind::zero, 0, EACCES },
+		     { kind::one, 1, EACCES },
+		     { kind::most, u64_max, EACCES } } } } });
 }
 
 /* Firmware that does not know the command says so. */
 TEST_F(matrix, self_test)
 {
 	drm_oac_self_test good = {};
-	const int err = dev().call(DRM_IOCTL_OAC_SELF_TEST, &good);
 
+	good.deadline_ns = u64_max;
+	const int err = dev().call(DRM_IOCTL_OAC_SELF_TEST, &good);
 	ASSERT_TRUE(err == 0 || err == EOPNOTSUPP) << err;
-	good = {};
+	good.failed = 0;
 	walk({ "drm_oac_self_test",
 	       DRM_IOCTL_OAC_SELF_TEST,
 	       err,
@@ -92,7 +100,13 @@ TEST_F(matrix, self_test)
 		     { kind::flag, 1, EINVAL },
 		     { kind::extra, 0x80000000u, EINVAL },
 		     { kind::most, u32_max, EINVAL } } },
-		 { "pad", role::pad } } });
+		 { "pad", role::pad },
+		 { "deadline_ns",
+		   role::free,
+		   { { kind::zero, 0, ETIMEDOUT },
+		     { kind::one, 1, ETIMEDOUT },
+		     { kind::extra, deadline_ms(60000), err },
+		     { kind::most, u64_max, err } } } } });
 }
 
 } // namespace oac::abi

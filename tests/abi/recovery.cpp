@@ -181,6 +181,7 @@ int recovery_test::reset(std::uint32_t rung, std::uint32_t flags, drm_oac_reset 
 
 	arg.rung = rung;
 	arg.flags = flags;
+	arg.deadline_ns = deadline_ms(60000);
 	const int err = dev().call(DRM_IOCTL_OAC_RESET, &arg);
 	if (out)
 		*out = arg;

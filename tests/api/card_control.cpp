@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Copyright the OAC authors
 //
-// See card_control.hpp. The emulator is the one that libaccel has loaded already.
+// See card_control.hpp.
 #include "card_control.hpp"
 
 #include <charconv>
 #include <chrono>
-#include <cstring>
 #include <vector>
-
-#include <dlfcn.h>
 
 #include <gtest/gtest.h>
 
@@ -34,19 +31,6 @@ std::vector<unsigned> numbers_after(const std::string &text, const std::string &
 
 } // namespace
 
-card_control::card_control(const std::string &name)
-{
-	constexpr const char *prefix = "emu:";
-	if (!name.starts_with(prefix))
-		return;
-	index_ = static_cast<unsigned>(std::stoul(name.substr(std::strlen(prefix))));
-	void *library = dlopen(ACCEL_EMU_LIBRARY, RTLD_NOW | RTLD_NOLOAD);
-	if (!library)
-		return;
-	find_ = reinterpret_cast<decltype(find_)>(dlsym(library, "accel_emu_card_find"));
-	send_ = reinterpret_cast<decltype(send_)>(dlsym(library, "accel_emu_card_control"));
-}
-
 card_control::~card_control()
 {
 	if (is_there())
@@ -55,10 +39,7 @@ card_control::~card_control()
 
 std::string card_control::ask(const std::string &request)
 {
-	std::vector<char> reply(1 << 20);
-	const int length = send_(find_(index_), request.c_str(), reply.data(), reply.size());
-	EXPECT_GT(length, 0) << request;
-	std::string text(reply.data());
+	std::string text = port_.ask(request);
 	EXPECT_NE(text.find("\"ok\":true"), text.npos) << request << "\ngives " << text;
 	return text;
 }
@@ -92,9 +73,8 @@ void card_control::wait_until_fired(unsigned id)
 
 void card_control::clear()
 {
-	if (!find_(index_))
-		return;
-	const std::string state = ask("{\"request\":\"state\"}");
+	/* A card that is gone has none. */
+	const std::string state = port_.ask("{\"request\":\"state\"}");
 	for (const unsigned id : numbers_after(state, "\"id\":"))
 		ask("{\"request\":\"clear\",\"id\":" + std::to_string(id) + "}");
 }

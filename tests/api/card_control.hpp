@@ -7,7 +7,7 @@
 
 #include <string>
 
-#include <accel/accel_emu.h>
+#include "../support/card_port.hpp"
 
 namespace api
 {
@@ -16,13 +16,16 @@ class card_control
 {
 public:
 	/// name: of an open card, "emu:0".
-	explicit card_control(const std::string &name);
+	explicit card_control(const std::string &name)
+		: port_(name), is_here_(name.starts_with("emu:") && port_.is_there())
+	{
+	}
 	card_control(const card_control &) = delete;
 	card_control &operator=(const card_control &) = delete;
 	/// Takes all faults out again.
 	~card_control();
 
-	bool is_there() const { return send_ != nullptr; }
+	bool is_there() const { return is_here_; }
 	/// fault and what it takes, as in docs/emulator.md: R"("fault":"crash")". Returns its id.
 	unsigned inject(const std::string &fault);
 	/// Returns once the card has come to it; at once if it is over already. A failure after 20 s.
@@ -32,9 +35,8 @@ public:
 private:
 	std::string ask(const std::string &request);
 
-	unsigned index_ = 0;
-	decltype(&accel_emu_card_find) find_ = nullptr;
-	decltype(&accel_emu_card_control) send_ = nullptr;
+	support::card_port port_;
+	bool is_here_;
 };
 
 } // namespace api

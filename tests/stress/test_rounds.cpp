@@ -16,8 +16,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "../abi/control.hpp"
 #include "../abi/device.hpp"
+#include "../support/card_port.hpp"
 #include "crowd.hpp"
 #include "holder.hpp"
 #include "system.hpp"
@@ -44,8 +44,6 @@ protected:
 		address_ = address_of(path());
 		port_ = std::filesystem::canonical(device()).parent_path();
 		all_ = nodes().size();
-		if (oac::abi::has_control())
-			number_ = oac::abi::card_number(path());
 	}
 
 	std::string device() const { return "/sys/bus/pci/devices/" + address_ + '/'; }
@@ -109,20 +107,30 @@ protected:
 	void remove() const { must_write(device() + "remove", "1"); }
 	void rescan() const { must_write(port_ + "/rescan", "1"); }
 
-	/* Whether the driver has noticed before it has to let go is left to chance. */
+	void inject(const std::string &what) const
+	{
+		EXPECT_NE(support::card_port(address_).inject(what), 0u) << what;
+	}
+
+	/*
+	 * Whether the driver has noticed before it has to let go, and whether the card is there again
+	 * when the host looks, is left to chance.
+	 */
 	void lose_and_find(std::mt19937 &random) const
 	{
-		oac::abi::control_card(number_, R"({"request":"inject","fault":"dead"})");
+		inject(R"("fault":"dead","for_ms":)" + std::to_string(500 + random() % 2000));
 		std::this_thread::sleep_for(std::chrono::milliseconds(random() % 1500));
 		unbind();
 		remove();
-		oac::abi::control_card(number_, R"({"request":"clear"})");
-		rescan();
+		EXPECT_TRUE(wait_until([this] {
+			rescan();
+			return std::filesystem::exists(device());
+		}));
 	}
 
 	void unbind_in_recovery(std::mt19937 &random) const
 	{
-		oac::abi::control_card(number_, R"({"request":"inject","fault":"crash"})");
+		inject(R"("fault":"crash")");
 		std::this_thread::sleep_for(std::chrono::milliseconds(random() % 1200));
 		unbind();
 		bind();
@@ -149,7 +157,7 @@ protected:
 	/* false: not here. */
 	bool go_and_come(std::size_t kind, std::mt19937 &random) const
 	{
-		const bool has_control = oac::abi::has_control();
+		const bool has_control = support::card_port(address_).is_there();
 
 		switch (kind) {
 		case 0:
@@ -194,7 +202,7 @@ protected:
 	}
 
 	std::string address_, port_;
-	std::size_t all_ = 0, number_ = 0;
+	std::size_t all_ = 0;
 	std::deque<std::unique_ptr<holder>> held_;
 	unsigned done_[std::size(kinds)] = {};
 };

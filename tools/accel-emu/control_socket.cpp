@@ -17,7 +17,6 @@
 
 using oac::vfio_user::unique_fd;
 
-static constexpr std::size_t LINE_MAX_BYTES = 65536;
 static constexpr std::size_t CLIENTS_MAX = 64;
 static constexpr mode_t OWNER_ONLY = 0600;
 
@@ -71,7 +70,7 @@ void control_socket::look()
 	for (const door &at : doors_)
 		all.push_back({ at.fd.get(), POLLIN, 0 });
 	for (const client &who : clients_) {
-		const short events = who.out.empty() ? POLLIN : POLLOUT;
+		const short events = who.lines.out.empty() ? POLLIN : POLLOUT;
 		all.push_back({ who.fd.get(), events, 0 });
 	}
 	if (poll(all.data(), all.size(), -1) < 0)
@@ -99,7 +98,7 @@ void control_socket::admit(const door &at)
 		return;
 	if (clients_.size() == CLIENTS_MAX)
 		clients_.pop_front();
-	clients_.push_back({ std::move(fd), &at.answer, {}, {} });
+	clients_.push_back({ std::move(fd), &at.answer, {} });
 }
 
 /* false: the client is done with. */
@@ -119,26 +118,18 @@ bool control_socket::take(client &who)
 		return errno == EAGAIN || errno == EINTR;
 	if (got == 0)
 		return false;
-	who.in.append(part, static_cast<std::size_t>(got));
-	std::size_t end;
-	while ((end = who.in.find('\n')) != who.in.npos) {
-		const std::string reply = (*who.answer)(std::string_view(who.in).substr(0, end));
-		who.in.erase(0, end + 1);
-		who.out += reply.empty() ?
-				   R"({"error":"a request is one JSON object","ok":false})" :
-				   reply;
-		who.out += '\n';
-	}
-	return who.in.size() <= LINE_MAX_BYTES;
+	return who.lines.take({ part, static_cast<std::size_t>(got) }, *who.answer);
 }
 
 bool control_socket::give(client &who)
 {
-	if (who.out.empty())
+	std::string &out = who.lines.out;
+
+	if (out.empty())
 		return true;
-	const ssize_t sent = send(who.fd.get(), who.out.data(), who.out.size(), MSG_NOSIGNAL);
+	const ssize_t sent = send(who.fd.get(), out.data(), out.size(), MSG_NOSIGNAL);
 	if (sent < 0)
 		return errno == EAGAIN || errno == EINTR;
-	who.out.erase(0, static_cast<std::size_t>(sent));
+	out.erase(0, static_cast<std::size_t>(sent));
 	return true;
 }

@@ -5,29 +5,25 @@
 // reply a line, as many as a client likes. Who talks nonsense, or too much, is let go.
 #pragma once
 
-#include <functional>
 #include <list>
 #include <string>
-#include <string_view>
 #include <thread>
 
 #include <vfio_user/unique_fd.hpp>
 
 #include "listener.hpp"
+#include "request_lines.hpp"
 
 class control_socket
 {
 public:
-	/* Answers one request; empty: it was none. Called on the thread of start(). */
-	using answerer = std::function<std::string(std::string_view)>;
-
 	/* Throws std::system_error. */
 	control_socket();
 	~control_socket();
 	control_socket(const control_socket &) = delete;
 	control_socket &operator=(const control_socket &) = delete;
 
-	/* Before start(). Throws listen_error. */
+	/* Before start(); answer is called on its thread. Throws listen_error. */
 	void add(const std::string &path, answerer answer);
 	void start();
 	/* Nobody is answered any more when this returns. */
@@ -42,7 +38,7 @@ private:
 	struct client {
 		oac::vfio_user::unique_fd fd;
 		const answerer *answer;
-		std::string in, out;
+		request_lines lines;
 	};
 
 	void run() noexcept;

@@ -473,7 +473,8 @@ struct drm_oac_sync_store {
  * struct drm_oac_firmware_load - boot another image; needs CAP_SYS_ADMIN
  * Errors: EPERM; EBUSY contexts are open, holder has one; EINVAL size 0; EFBIG over the image limit; EBADMSG the
  * card refused it, reason in fail; ETIME, then the card was reset. After each of the last two it stays
- * without firmware.
+ * without firmware. Who is killed leaves it so, too. Beyond its time limits the call takes no longer than
+ * two resets, 2 s each at most.
  */
 struct drm_oac_firmware_load {
 	__u64 data;		/* in: pointer to the image */
@@ -481,7 +482,7 @@ struct drm_oac_firmware_load {
 	__u32 flags;		/* in: none yet */
 	__u32 fail;		/* out: OAC_FAIL_* */
 	__s32 holder;		/* out, with EBUSY: pid of a process with a context; 0: not known */
-	__u32 timeout_ms;	/* in: how long the boot may take, within the module's limit; 0: that */
+	__u32 timeout_ms;	/* in: how long it may take, within the module's limits; 0: those */
 };
 
 /**
@@ -516,9 +517,12 @@ struct drm_oac_event {
 
 /**
  * struct drm_oac_reset - reset the card, or let a held recovery go on; needs CAP_SYS_ADMIN
- * Rungs below SOFT_RESET have no meaning here, nor has WEDGED. Returns when the card works again.
+ * Rungs below SOFT_RESET have no meaning here, nor has WEDGED. Returns when the card works again, or
+ * the deadline passes, or the caller is killed: a reset that has been begun goes on without him, and
+ * INFO_HEALTH and EVENTS_OPEN tell how it ends.
  * Errors: EPERM; EINVAL rung; EACCES forbidden by the module parameter reset_rungs; EBUSY a firmware
- * load is under way; EIO it did not help: see INFO_HEALTH.
+ * load is under way; EIO it did not help: see INFO_HEALTH; ETIMEDOUT: where the deadline had passed
+ * before, nothing was begun.
  */
 struct drm_oac_reset {
 	__u32 rung;		/* in: the first to try, OAC_RUNG_SOFT_RESET.. OAC_RUNG_FIRMWARE; out: that
@@ -526,16 +530,21 @@ struct drm_oac_reset {
 	__u32 flags;		/* in: DRM_OAC_RESET_* */
 	__u32 generation;	/* out */
 	__u32 pad;
+	__u64 deadline_ns;
 };
 
 /**
  * struct drm_oac_self_test - every engine computes known answers; needs CAP_SYS_ADMIN
- * Other clients' commands go on in between. Errors: EPERM.
+ * Other clients' commands go on in between. Of several callers each gets a test of his own, one after
+ * the other. Whose deadline passes, or who is killed, leaves the card at its work and harms nobody;
+ * what is found is in INFO_HEALTH. A deadline that had passed before begins nothing.
+ * Errors: EPERM; ETIMEDOUT; EOPNOTSUPP the firmware has none.
  */
 struct drm_oac_self_test {
 	__u64 failed;		/* out: mask of engines that gave a wrong one */
 	__u32 flags;		/* in: none yet */
 	__u32 pad;
+	__u64 deadline_ns;
 };
 
 #define DRM_IOCTL_OAC_INFO_GET \

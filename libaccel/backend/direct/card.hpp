@@ -217,6 +217,7 @@ private:
 	std::atomic<bool> is_running_{ false };	/* changed under life_mutex_ and facts_mutex_ */
 	std::atomic<std::uint32_t> admin_cause_{ OAC_CAUSE_NONE }; /* why a session ended */
 	std::atomic<bool> has_orphans_{ false };
+	std::atomic<bool> has_worked_{ false };	/* a command has ended since the last reset */
 
 	deadline_mutex work_mutex_;	/* one of recovery, reset, firmware load, or a look; guards: */
 	image_bytes image_;			/* that ran last; nothing: the one in flash */
@@ -226,6 +227,7 @@ private:
 	std::uint32_t resets_expected_ = 0;
 	std::uint32_t heartbeat_ = 0;
 	unsigned missed_beats_ = 0;
+	std::uint32_t last_rung_ = OAC_RUNG_ABORT;	/* that reset the card and helped */
 	std::uint64_t next_event_ = 1;		/* of the card's log */
 	bool has_event_register_ = true;
 	bool must_restart_ = false;		/* it cooled down, but its engines stand still */

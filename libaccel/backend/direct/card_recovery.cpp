@@ -78,6 +78,9 @@ bool card::recover_from(const trouble &what, std::uint32_t first, bool is_only,
 		if (rung == OAC_RUNG_WEDGED)
 			break;
 	}
+	/* Hung again before it has done anything for anybody: what seemed to help did not. */
+	if (what.cause == OAC_CAUSE_HANG && last_rung_ >= OAC_RUNG_SOFT_RESET && !has_worked_)
+		first = std::clamp<std::uint32_t>(last_rung_ + 1, first, OAC_RUNG_FIRMWARE);
 	if (helped == OAC_RUNG_WEDGED) {
 		health_.set(OAC_REASON_STARTING, what.cause);
 		for (const std::uint32_t rung :
@@ -86,7 +89,8 @@ bool card::recover_from(const trouble &what, std::uint32_t first, bool is_only,
 				continue;
 			if (try_rung(rung, what.cause,
 				     [&] { return restart_by(rung, what, deadline); })) {
-				helped = rung;
+				helped = last_rung_ = rung;
+				has_worked_ = false;
 				break;
 			}
 		}

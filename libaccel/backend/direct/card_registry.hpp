@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "backend.hpp"
 #include "card.hpp"
 
 namespace accel::direct
@@ -16,5 +17,7 @@ namespace accel::direct
 
 /* "emu:N" or "socket:PATH". */
 std::shared_ptr<card> open_card(const std::string &name);
+/* A handle on it: what a device of the API is made of. */
+std::unique_ptr<backend> handle_on(std::shared_ptr<card> opened);
 
 } // namespace accel::direct

@@ -60,6 +60,8 @@ usage_reading card::live_usage(std::uint32_t context) noexcept
 /* Under life_mutex_, when the card has let go of the queue and writes its line no more. */
 void card::add_ended(std::uint32_t queue) noexcept
 {
+	if (read_progress(queue).completed != 0)
+		has_worked_ = true;
 	const std::lock_guard facts(facts_mutex_);
 	const auto record = find(queue);
 	const auto sum = record ? spent_.find(record->context) : spent_.end();

@@ -149,6 +149,8 @@ void card::look_at_queues(std::int64_t now, trouble &found)
 			heal_queue(queue, *record);
 		const oac_progress *line = line_of(queue);
 		const queue_progress at = read_progress(queue);
+		if (at.completed != 0)
+			has_worked_ = true;
 		const bool is_busy = at.taken != at.completed && at.state == OAC_QUEUE_RUNNING;
 		const bool is_waiting = std::atomic_ref(const_cast<__le32 &>(line->waiting))
 						.load(std::memory_order_relaxed) != 0;
@@ -206,7 +208,9 @@ void card::take_events()
 		return;
 	std::array<oac_event, 64> found;
 	std::uint64_t count = found.size();
-	while (count == found.size()) {
+	/* A card that always has more may not keep us either: the next look goes on. */
+	for (std::size_t rounds = event_log::KEPT / found.size();
+	     rounds > 0 && count == found.size(); rounds--) {
 		count = std::min<std::uint64_t>(read_log(OAC_LOG_EVENTS, next_event_,
 							 std::as_writable_bytes(std::span(found)),
 							 hang_ns_),

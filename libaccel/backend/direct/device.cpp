@@ -262,9 +262,14 @@ std::vector<listed_card> list_sockets(const std::string &directory)
 	return cards;
 }
 
+std::unique_ptr<backend> handle_on(std::shared_ptr<card> opened)
+{
+	return std::make_unique<device>(std::move(opened));
+}
+
 std::unique_ptr<backend> open(const std::string &name)
 {
-	return std::make_unique<device>(open_card(name));
+	return handle_on(open_card(name));
 }
 
 } // namespace accel::direct

@@ -88,7 +88,7 @@ private:
 		       std::uint64_t point);
 	void see_generation(std::uint32_t now) noexcept;
 	unique_fd open_events(std::uint64_t from);
-	void reset_by(std::uint32_t rung, std::uint32_t flags);
+	void reset_by(std::uint32_t rung, std::uint32_t flags, std::int64_t deadline);
 	/* 0, or -Exxx; a card that is gone becomes lost. */
 	int try_call(unsigned long request, void *argument) noexcept;
 	/* The same, but throws; `what` is what was tried, for the text. */

@@ -209,7 +209,7 @@ void card::recover(std::int64_t deadline)
 					(now.state == OAC_HEALTH_NEEDS_RESET && !now.is_held &&
 					 now_ns() < own_time);
 		if (!is_at_work) {
-			reset_by(OAC_RUNG_SOFT_RESET, 0);
+			reset_by(OAC_RUNG_SOFT_RESET, 0, deadline);
 			return;
 		}
 		if (deadline != INT64_MAX && now_ns() >= deadline)
@@ -226,18 +226,18 @@ void card::recover(std::int64_t deadline)
 	}
 }
 
-/* The module has time limits of its own for each rung. */
-void card::reset(std::uint32_t rung, std::int64_t)
+void card::reset(std::uint32_t rung, std::int64_t deadline)
 {
-	reset_by(rung, DRM_OAC_RESET_ONLY);
+	reset_by(rung, DRM_OAC_RESET_ONLY, deadline);
 }
 
-void card::reset_by(std::uint32_t rung, std::uint32_t flags)
+void card::reset_by(std::uint32_t rung, std::uint32_t flags, std::int64_t deadline)
 {
 	drm_oac_reset request = {};
 
 	request.rung = rung;
 	request.flags = flags;
+	request.deadline_ns = static_cast<std::uint64_t>(deadline);
 	const int result = try_call(DRM_IOCTL_OAC_RESET, &request);
 	if (!is_lost())
 		look();
@@ -253,6 +253,10 @@ void card::reset_by(std::uint32_t rung, std::uint32_t flags)
 	case -EBUSY:
 		throw failure(EBUSY, name_ + ": reset: firmware is being loaded; try again when "
 					     "that has ended");
+	case -ETIMEDOUT:
+		throw failure(ETIMEDOUT,
+			      name_ + ": reset: it takes longer, and goes on; wait for it with "
+				      "accel_device_recover(), or look at accelctl health");
 	case -EIO:
 		throw failure(EIO, name_ + ": the reset did not help; see accelctl health, and try "
 					   "another rung, or power-cycle the host");
@@ -261,13 +265,16 @@ void card::reset_by(std::uint32_t rung, std::uint32_t flags)
 	}
 }
 
-std::uint64_t card::self_test(std::int64_t)
+std::uint64_t card::self_test(std::int64_t deadline)
 {
 	drm_oac_self_test request = {};
 
+	request.deadline_ns = static_cast<std::uint64_t>(deadline);
 	const int result = try_call(DRM_IOCTL_OAC_SELF_TEST, &request);
 	if (result == -EPERM)
 		throw failure(EPERM, name_ + ": the self-test needs CAP_SYS_ADMIN; run it as root");
+	if (result == -ETIMEDOUT)
+		throw failure(ETIMEDOUT, name_ + ": self-test: no answer in time; allow more time");
 	if (result < 0)
 		fail(-result, "self-test");
 	return request.failed;

@@ -65,6 +65,7 @@ TEST_F(request_test, WrongRequestsAreRefusedByName)
 	refused(R"({"request": "inject", "fault": "dead", "times": 2})", "no 'times'");
 	refused(R"({"request": "inject", "fault": "crash", "times": 0})", "needs an 'at'");
 	refused(R"({"request": "inject", "fault": "crash", "times": -1})", "a whole number");
+	refused(R"({"request": "inject", "fault": "aer", "times": 1001})", "without 'at'");
 	for (const char *value : { "2", "-0.1", "\"1\"", "null" })
 		refused(std::string(R"({"request": "inject", "fault": "crash", "probability": )") +
 				value + "}",

@@ -268,6 +268,7 @@ TEST(accel_emu, control_socket_survives_nonsense)
 	EXPECT_NE(say("\n[]\n{\n").find("one JSON object"), std::string::npos);
 	EXPECT_EQ(say("{\"request\": \"state\"}"), "") << "no end of the line";
 	say(std::string(200000, 'x'));
+	EXPECT_EQ(say(std::string(65537, 'x') + "\n{\"request\": \"state\"}\n"), "");
 	const std::string two = say("{\"request\": \"state\"}\n{\"request\": \"log\"}\n");
 	EXPECT_NE(two.find("\"state\":\"ROM\""), std::string::npos) << two;
 	EXPECT_NE(two.find("\"log\":[]"), std::string::npos) << two;
