@@ -379,6 +379,8 @@ NUMA = Guest("numa", options=("--numa",))
 # Poison, red zones and owners of all kernel objects: who writes to freed memory is a splat.
 STRESS = Guest("stress", append="slub_debug=FZPU")
 AER = Guest("aer")
+# How often a card goes and comes where use after free is found at once.
+ROUNDS = Guest("rounds", append="OAC_STRESS_ROUNDS=200")
 
 # Each life of a card takes a guest a second or two: the debug ring pulls it at every access.
 MALICIOUS = Guest("malicious", append="OAC_TEST_STRIDE=8")
@@ -389,14 +391,15 @@ RING = {
     "6.12": [Guest("all"), DRIVER_SUBMISSION, Guest("queues"), Guest("faults"), *POOREST, NUMA,
              AER, Guest("digits", cards=6)],
     "7.3": [Guest("all"), DRIVER_SUBMISSION, PEER, STRESS, Guest("faults"), MALICIOUS, AER,
-            Guest("digits", cards=6)],
+            Guest("rounds"), Guest("digits", cards=6)],
     "6.1": [Guest("smoke"), Guest("api"), Guest("abi")],
 }
 RING_TIMEOUT = 2400
 
 # The same on the debug kernel, which is made first where it is not cached.
 DEBUG_RING = [Guest("smoke"), Guest("api"), Guest("abi"), PEER, Guest("isolation"),
-              AER, Guest("stress"), Guest("faults"), Guest("malicious"), Guest("fail-nth")]
+              AER, Guest("stress"), ROUNDS, Guest("faults"), Guest("malicious"),
+              Guest("fail-nth")]
 DEBUG_TIMEOUT = 7200
 
 

@@ -187,9 +187,11 @@ TEST_P(aer_reset, under_load)
 				if (own(create))
 					continue;
 				drm_oac_context_destroy destroy = { create.context, 0 };
+				drm_oac_bo_create bo = { 8 * page, 0, 0, 0, 0, 0 };
 				drm_oac_map one = {};
+				own(bo);
 				one.context = create.context;
-				one.handle = own.buffer(8 * page);
+				one.handle = bo.handle;
 				one.va = page;
 				one.size = 8 * page;
 				one.flags = DRM_OAC_MAP_READ;

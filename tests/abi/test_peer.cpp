@@ -14,6 +14,8 @@
 
 #include <fcntl.h>
 
+#include <hw/oac_health.h>
+
 using namespace oac::abi;
 
 class peer : public prime_test
@@ -270,4 +272,93 @@ TEST_F(peer, is_taken_back_under_load)
 		one.join();
 	EXPECT_EQ(objects(path()), before);
 	EXPECT_EQ(objects(second_path()), before_second);
+}
+
+/* ---- Two that recover at once ----------------------------------------------------------------- */
+
+namespace
+{
+
+int reset_card(const node &on)
+{
+	drm_oac_reset arg = {};
+
+	arg.rung = OAC_RUNG_SOFT_RESET;
+	return on.call(DRM_IOCTL_OAC_RESET, &arg);
+}
+
+/* Local memory of one card, mapped on the other: as far as that goes while both are reset. */
+void share_once(const node &from, const node &to, std::uint64_t where)
+{
+	drm_oac_context_create create = {};
+	drm_oac_bo_create bo = {};
+	drm_prime_handle prime = {};
+	drm_oac_map map = {};
+
+	bo.size = 16 * page;
+	bo.flags = DRM_OAC_BO_LOCAL;
+	if (to(create) || from(bo))
+		return;
+	prime.handle = bo.handle;
+	prime.flags = DRM_RDWR;
+	if (from.call(DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime))
+		return;
+	const node fd(prime.fd);
+	if (to.call(DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime))
+		return;
+	map.context = create.context;
+	map.handle = prime.handle;
+	map.va = where;
+	map.size = bo.size;
+	map.flags = DRM_OAC_MAP_READ | DRM_OAC_MAP_WRITE;
+	to(map);
+}
+
+} // namespace
+
+/*
+ * Each takes its memory back from the other, which is doing the same: neither waits for the other
+ * one's turn. Under lockdep also for those that just map it.
+ */
+TEST_F(peer, cards_that_import_from_each_other_recover_at_once)
+{
+	constexpr unsigned rounds = 25;
+	const std::string paths[] = { path(), second_path() };
+	std::vector<std::thread> threads;
+	std::atomic<unsigned> ready = 0;
+	std::atomic<bool> is_over = false;
+
+	for (unsigned i = 0; i < 2; i++) {
+		threads.emplace_back([&, i] {
+			while (!is_over) {
+				const node from(::open(paths[i].c_str(), O_RDWR | O_CLOEXEC));
+				const node to(::open(paths[1 - i].c_str(), O_RDWR | O_CLOEXEC));
+
+				for (std::uint64_t n = 1; n < 8 && !is_over; n++)
+					share_once(from, to, n << 32);
+			}
+		});
+		threads.emplace_back([&, i] {
+			const node on(::open(paths[i].c_str(), O_RDWR | O_CLOEXEC));
+			const node other(::open(paths[1 - i].c_str(), O_RDWR | O_CLOEXEC));
+
+			for (unsigned n = 1; n <= rounds; n++) {
+				for (std::uint64_t m = 1; m < 5; m++)
+					share_once(other, on, m << 32);
+				ready++;
+				while (ready < 2 * n)
+					std::this_thread::yield();
+				EXPECT_EQ(reset_card(on), 0) << i << ", round " << n;
+			}
+			is_over = true;
+		});
+	}
+	for (auto &one : threads)
+		one.join();
+	for (const auto &one : paths) {
+		const node again(::open(one.c_str(), O_RDWR | O_CLOEXEC));
+
+		again.context();
+		EXPECT_EQ(again.info().state, static_cast<std::uint32_t>(OAC_STATE_RUNNING));
+	}
 }

@@ -130,7 +130,8 @@ TEST_P(fail_nth_info, get)
 INSTANTIATE_TEST_SUITE_P(topics, fail_nth_info,
 			 testing::Values(DRM_OAC_INFO_DEVICE, DRM_OAC_INFO_SENSORS,
 					 DRM_OAC_INFO_COUNTERS, DRM_OAC_INFO_EVENTS,
-					 DRM_OAC_INFO_CLIENTS, DRM_OAC_INFO_CONTEXTS));
+					 DRM_OAC_INFO_CLIENTS, DRM_OAC_INFO_CONTEXTS,
+					 DRM_OAC_INFO_HEALTH, DRM_OAC_INFO_RUNGS));
 
 /* ---- Contexts -------------------------------------------------------------------------------- */
 

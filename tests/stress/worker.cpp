@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "../isolation/raw_client.hpp"
+#include "system.hpp"
 
 namespace stress
 {
@@ -81,12 +82,28 @@ private:
 	std::uint64_t size_;
 };
 
+/* Names of nodes that change must be looked for each time. */
+std::string pick(const job &what, std::mt19937 &random)
+{
+	const auto all = what.nodes.empty() ? nodes() : what.nodes;
+
+	check(all.empty() ? -ENODEV : 0, "nodes");
+	return all[random() % all.size()];
+}
+
+/* What a card says that went, comes, or was reset. */
+bool is_loss(int code)
+{
+	return code == ENODEV || code == ENOENT || code == ESTALE || code == EHOSTDOWN ||
+	       code == ETIME;
+}
+
 /* One opened card with a queue. */
 class session
 {
 public:
 	session(const job &what, std::mt19937 &random)
-		: what_(what), random_(random), client_(what.nodes[random() % what.nodes.size()]),
+		: what_(what), random_(random), client_(pick(what, random)),
 		  features_(client_.features())
 	{
 		const bool user = features_ & DRM_OAC_FEATURE_USER_SUBMIT && random_() % 3;
@@ -363,7 +380,7 @@ void work(const job &what)
 		} catch (const std::system_error &error) {
 			const int code = error.code().value();
 
-			if (!what.may_lose_card || (code != ENODEV && code != ENOENT)) {
+			if (!what.may_lose_card || !is_loss(code)) {
 				std::fprintf(stderr, "worker %u: %s\n", what.seed, error.what());
 				_exit(1);
 			}

@@ -20,10 +20,10 @@ struct tally {
 };
 
 struct job {
-	std::vector<std::string> nodes;
+	std::vector<std::string> nodes;	/* empty: whichever there are */
 	std::uint32_t seed;
 	int to_others, from_others;	/* a socket that all workers send dma-bufs to each other by */
-	bool may_lose_card;		/* ENODEV is then no error: it opens again */
+	bool may_lose_card;		/* that is then no error: it opens again */
 	tally *done;
 };
 
