@@ -214,8 +214,8 @@ static void oac_watch_queues(struct oac_card *card)
 	if (oac_health_holds(card, OAC_REASON_TOO_HOT))
 		return;
 	for (i = 0; i < card->vector_count; i++) {
-		count += oac_watch_vector(&card->vectors[i], hung + count,
-					  ARRAY_SIZE(hung) - count, limit);
+		count += oac_watch_vector(&card->vectors[i], hung + count, ARRAY_SIZE(hung) - count,
+					  limit);
 		oac_watch_ring(&card->vectors[i]);
 	}
 	for (i = 0; i < count; i++)
@@ -265,7 +265,8 @@ static void oac_watch_link(struct oac_card *card)
 		return;
 	card->watch.link_degraded = degraded;
 	if (degraded) {
-		drm_warn(&card->drm, "the link is slower or narrower than it can be: x%lu, speed %lu\n",
+		drm_warn(&card->drm,
+			 "the link is slower or narrower than it can be: x%lu, speed %lu\n",
 			 FIELD_GET(PCI_EXP_LNKSTA_NLW, degraded),
 			 FIELD_GET(PCI_EXP_LNKSTA_CLS, degraded));
 		oac_event_add(card, OAC_EVENT_LINK_DEGRADED, degraded, 0, 0);
