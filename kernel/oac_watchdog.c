@@ -11,6 +11,7 @@
 
 #include "oac_drv.h"
 #include "oac_hw.h"
+#include "oac_trace.h"
 
 #define OAC_WATCH_MISSES	2	/* of the heartbeat in a row */
 #define OAC_WATCH_LINK_EVERY	8	/* looks */
@@ -199,6 +200,7 @@ static void oac_watch_ring(struct oac_vector *vector)
 	struct oac_queue *queue;
 
 	while ((queue = oac_watch_next_unheard(vector))) {
+		trace_oac_ring_again(queue);
 		oac_submit_again(queue);
 		oac_queue_put(queue);
 	}
@@ -218,8 +220,10 @@ static void oac_watch_queues(struct oac_card *card)
 					  limit);
 		oac_watch_ring(&card->vectors[i]);
 	}
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
+		trace_oac_hang(hung[i]);
 		oac_card_hangs(card, hung[i]);
+	}
 }
 
 /* ---- Link ------------------------------------------------------------------------------------- */
