@@ -319,30 +319,37 @@ def guest_samples(words, counts):
     return values, why
 
 
+def guest_words(builds, options, suite, scratch, letters, *more):
+    """Boots a guest with a card and an NVMe drive; returns its lines that begin with a letter."""
+    drive = f"{scratch}/drive"
+    with open(drive, "wb") as file:
+        file.truncate(64 << 20)
+    command = ["tests/vm/run.py", "--kernel", options.kernel, "--cards", "1", "--suite", suite,
+               "--guest-module", "nvme", "--build-dir", builds.default, *more]
+    for word in ("-drive", f"file={drive},if=none,id=drive,format=raw,cache=unsafe",
+                 "-device", "nvme,serial=bench,drive=drive"):
+        command.append(f"--qemu={word}")
+    if options.module:
+        command += ["--module", options.module]
+    done = subprocess.run([str(word) for word in command], cwd=TOP, capture_output=True,
+                          text=True, errors="replace", timeout=CHILD_S, check=False)
+    words = [line[2:] for line in done.stdout.splitlines() if re.match(f"# [{letters}] ", line)]
+    if not words:
+        said = (done.stdout + done.stderr).strip().splitlines() or ["nothing"]
+        raise Missing(f"the guest said {said[-1][:200]}")
+    return words
+
+
 def run_guest(builds, options):
-    """Boots a guest with a card and an NVMe drive; returns what guest_samples() does."""
+    """What guest_samples() returns, of the suite bench with the counting plugin."""
     plugin = builds.default / "lib" / "count_plugin.so"
     if not plugin.exists():
         raise Missing(f"{plugin} is not built (x86-64 only)")
     with tempfile.TemporaryDirectory(prefix="accel-bench-") as scratch:
-        drive, counts = f"{scratch}/drive", f"{scratch}/counts"
-        with open(drive, "wb") as file:
-            file.truncate(64 << 20)
-        command = ["tests/vm/run.py", "--kernel", options.kernel, "--cards", "1", "--suite",
-                   "bench", "--cpus", "1", "--append", "mitigations=off", "--guest-module", "nvme",
-                   "--build-dir", builds.default]
-        for word in ("-drive", f"file={drive},if=none,id=drive,format=raw,cache=unsafe",
-                     "-device", "nvme,serial=bench,drive=drive",
-                     "-plugin", f"{plugin},out={counts}"):
-            command.append(f"--qemu={word}")
-        if options.module:
-            command += ["--module", options.module]
-        done = subprocess.run([str(word) for word in command], cwd=TOP, capture_output=True,
-                              text=True, errors="replace", timeout=CHILD_S, check=False)
-        words = [line[2:] for line in done.stdout.splitlines() if re.match(r"# [VGS] ", line)]
-        if not words:
-            said = (done.stdout + done.stderr).strip().splitlines() or ["nothing"]
-            raise Missing(f"the guest said {said[-1][:200]}")
+        counts = f"{scratch}/counts"
+        words = guest_words(builds, options, "bench", scratch, "VGS", "--cpus", "1", "--append",
+                            "mitigations=off", "--qemu=-plugin",
+                            f"--qemu={plugin},out={counts}")
         # A failed check's last words are shown twice.
         ended = words.index(words[-1]) + 1 if words.count(words[-1]) > 1 else len(words)
         numbers = [int(line) for line in open(counts, encoding="ascii")]
@@ -386,6 +393,38 @@ def part_guest(builds, options):
         rows.append(row(goal_number, name, f"{what} (Linux {options.kernel})", "instructions",
                         values.get(name), values.get(floor), floor, goal, on, note=note))
     return rows
+
+
+# --- part: recovery in a guest ------------------------------------------------
+
+# (figure, what, goal)
+COMEBACK_ROWS = [
+    ("recover_abort", "hang, by abort of the command", 1.0),
+    ("recover_queue", "hang, by taking the queue", 1.0),
+    ("recover_soft_reset", "hang, by soft reset and boot", 1.0),
+    ("reset_soft", "by hand: soft reset and boot", 1.0),
+]
+
+
+def part_comeback(builds, options):
+    """From the event that tells of a hang to the next command's end, over an NVMe drive's reset."""
+    times, why = {}, ""
+    try:
+        with tempfile.TemporaryDirectory(prefix="accel-bench-") as scratch:
+            for line in guest_words(builds, options, "recovery", scratch, "RS"):
+                if line.startswith("S "):
+                    why = line[2:]
+                else:
+                    _, name, *samples = line.split()
+                    # As above: noise only adds.
+                    times[name] = statistics.quantiles(map(int, samples), n=4)[0] / 1e6
+    except Missing as reason:
+        why = str(reason)
+    floor = times.get("nvme_reset")
+    return [row(None, name, f"the card works again: {what} (Linux {options.kernel})", "ms",
+                times.get(name), floor, "nvme_reset", goal,
+                note="" if name in times and floor else why or "not measured")
+            for name, what, goal in COMEBACK_ROWS]
 
 
 # --- part: whole processes ----------------------------------------------------
@@ -444,7 +483,7 @@ def part_recovery(builds, options):
 
 
 PARTS = {"time": part_time, "count": part_count, "calls": part_calls, "process": part_process,
-         "guest": part_guest, "recovery": part_recovery}
+         "guest": part_guest, "comeback": part_comeback, "recovery": part_recovery}
 
 
 # --- the report ---------------------------------------------------------------

@@ -7,7 +7,6 @@
  */
 #include <linux/bitfield.h>
 #include <linux/capability.h>
-#include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/firmware.h>
 #include <linux/jiffies.h>
@@ -22,7 +21,6 @@
 #include "oac_hw.h"
 
 #define OAC_FW_DEFAULT		"oac/oac1.fw"
-#define OAC_FW_POLL_US		2000
 
 static char *oac_firmware = OAC_FW_DEFAULT;
 module_param_named(firmware, oac_firmware, charp, 0444);
@@ -91,6 +89,7 @@ void oac_fw_forget(struct oac_card *card)
 static int oac_fw_wait(struct oac_card *card)
 {
 	unsigned long deadline = jiffies + msecs_to_jiffies(READ_ONCE(oac_boot_timeout_ms));
+	unsigned int pause_us = 0;
 	bool late = false;
 	u32 state;
 	int err;
@@ -113,7 +112,7 @@ static int oac_fw_wait(struct oac_card *card)
 		}
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		usleep_range(OAC_FW_POLL_US, 2 * OAC_FW_POLL_US);
+		oac_hw_pause(&pause_us);
 	}
 	drm_err(&card->drm, "firmware did not boot in time\n");
 	return -ETIME;

@@ -12,7 +12,8 @@
 #include "oac_hw.h"
 
 #define OAC_RESET_TIMEOUT_MS	2000
-#define OAC_RESET_POLL_US	1000
+#define OAC_POLL_LEAST_US	50
+#define OAC_POLL_MOST_US	2000
 
 static u32 oac_read(struct oac_card *card, u32 reg)
 {
@@ -229,12 +230,23 @@ void oac_hw_boot_flash(struct oac_card *card)
 }
 
 /*
+ * Between two looks at what the card is at. It begins with 0 and becomes longer: what is fast is seen
+ * at once, what takes seconds costs few looks.
+ */
+void oac_hw_pause(unsigned int *us)
+{
+	*us = clamp_t(unsigned int, 2 * *us, OAC_POLL_LEAST_US, OAC_POLL_MOST_US);
+	usleep_range(*us, 2 * *us);
+}
+
+/*
  * Waits until a reset has happened: the card is in state ROM, and its count of resets, which tells
  * that from the ROM before, is not what it was.
  */
 int oac_hw_await_reset(struct oac_card *card, u32 count)
 {
 	unsigned long deadline = jiffies + msecs_to_jiffies(OAC_RESET_TIMEOUT_MS);
+	unsigned int pause_us = 0;
 	bool late = false;
 	u32 state;
 	int err;
@@ -246,7 +258,7 @@ int oac_hw_await_reset(struct oac_card *card, u32 count)
 			return err;
 		if (state == OAC_STATE_ROM && oac_hw_reset_count(card) != count)
 			return 0;
-		usleep_range(OAC_RESET_POLL_US, 2 * OAC_RESET_POLL_US);
+		oac_hw_pause(&pause_us);
 	}
 	return -ETIME;
 }

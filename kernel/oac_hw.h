@@ -11,6 +11,8 @@
 
 struct oac_card;
 
+void oac_hw_pause(unsigned int *us);
+
 int oac_hw_init(struct oac_card *card);
 void oac_hw_fini(struct oac_card *card);
 

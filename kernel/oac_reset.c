@@ -5,14 +5,12 @@
  * Callers have the turn. Nothing is let go that the card could still reach: first it may not touch
  * memory any more, then it is reset, then everybody learns what is lost.
  */
-#include <linux/delay.h>
 #include <linux/jiffies.h>
 
 #include "oac_drv.h"
 #include "oac_hw.h"
 
 #define OAC_ABORT_TIMEOUT_MS	500
-#define OAC_ABORT_POLL_US	500
 
 /* ---- The card --------------------------------------------------------------------------------- */
 
@@ -119,6 +117,7 @@ static bool oac_reset_queue_is_over(struct oac_queue *queue)
 static int oac_reset_abort(struct oac_queue *queue)
 {
 	unsigned long deadline = jiffies + msecs_to_jiffies(OAC_ABORT_TIMEOUT_MS);
+	unsigned int pause_us = 0;
 	bool late = false;
 	int err = oac_admin_queue_abort(queue);
 
@@ -126,7 +125,7 @@ static int oac_reset_abort(struct oac_queue *queue)
 		if (late)
 			return -ETIME;
 		late = time_after(jiffies, deadline);
-		usleep_range(OAC_ABORT_POLL_US, 2 * OAC_ABORT_POLL_US);
+		oac_hw_pause(&pause_us);
 	}
 	return err;
 }

@@ -9,6 +9,7 @@
 #include "oac_check.h"
 #include "oac_drv.h"
 #include "oac_hw.h"
+#include "oac_trace.h"
 
 #define OAC_SUBMIT_FLAGS	(DRM_OAC_SUBMIT_TAIL | DRM_OAC_SUBMIT_ARM)
 
@@ -97,6 +98,7 @@ int oac_ioctl_queue_submit(struct drm_device *drm, void *data, struct drm_file *
 	} else {
 		err = -ENODEV;
 	}
+	trace_oac_submit(queue, args->flags, args->tail, err);
 	oac_queue_put(queue);
 	return err;
 }

@@ -92,6 +92,59 @@ TRACE_EVENT(oac_irq,
 	),
 	TP_printk("card=%016llx vector=%u", __entry->serial, __entry->vector)
 );
+
+TRACE_EVENT(oac_submit,
+	TP_PROTO(const struct oac_queue *queue, u32 flags, u32 tail, int err),
+	TP_ARGS(queue, flags, tail, err),
+	TP_STRUCT__entry(
+		__field(u64, serial)
+		__field(u32, context)
+		__field(u32, flags)
+		__field(u32, tail)
+		__field(int, err)
+		__field(u16, queue)
+	),
+	TP_fast_assign(
+		__entry->serial = queue->card->serial;
+		__entry->context = queue->context->hw_id;
+		__entry->flags = flags;
+		__entry->tail = tail;
+		__entry->err = err;
+		__entry->queue = queue->hw_id;
+	),
+	TP_printk("card=%016llx context=%u queue=%u flags=%#x tail=%u err=%d", __entry->serial,
+		  __entry->context, __entry->queue, __entry->flags, __entry->tail, __entry->err)
+);
+
+/* The watchdog: what it does with a queue that has work and stands still. */
+DECLARE_EVENT_CLASS(oac_still,
+	TP_PROTO(const struct oac_queue *queue),
+	TP_ARGS(queue),
+	TP_STRUCT__entry(
+		__field(u64, serial)
+		__field(u32, context)
+		__field(u32, tail)
+		__field(u32, taken)
+		__field(u32, completed)
+		__field(u32, still_ms)
+		__field(u16, queue)
+	),
+	TP_fast_assign(
+		__entry->serial = queue->card->serial;
+		__entry->context = queue->context->hw_id;
+		__entry->tail = READ_ONCE(queue->submit_tail);
+		__entry->taken = queue->seen.taken;
+		__entry->completed = queue->seen.completed;
+		__entry->still_ms = jiffies_to_msecs(jiffies - queue->seen.since);
+		__entry->queue = queue->hw_id;
+	),
+	TP_printk("card=%016llx context=%u queue=%u tail=%u taken=%u completed=%u still_ms=%u",
+		  __entry->serial, __entry->context, __entry->queue, __entry->tail,
+		  __entry->taken, __entry->completed, __entry->still_ms)
+);
+
+DEFINE_EVENT(oac_still, oac_hang, TP_PROTO(const struct oac_queue *queue), TP_ARGS(queue));
+DEFINE_EVENT(oac_still, oac_ring_again, TP_PROTO(const struct oac_queue *queue), TP_ARGS(queue));
 /* clang-format on */
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "oac_drv.h"
 #include "oac_hw.h"
+#include "oac_trace.h"
 
 #define OAC_WATCH_MISSES	2	/* of the heartbeat in a row */
 #define OAC_WATCH_LINK_EVERY	8	/* looks */
@@ -199,6 +200,7 @@ static void oac_watch_ring(struct oac_vector *vector)
 	struct oac_queue *queue;
 
 	while ((queue = oac_watch_next_unheard(vector))) {
+		trace_oac_ring_again(queue);
 		oac_submit_again(queue);
 		oac_queue_put(queue);
 	}
@@ -214,12 +216,14 @@ static void oac_watch_queues(struct oac_card *card)
 	if (oac_health_holds(card, OAC_REASON_TOO_HOT))
 		return;
 	for (i = 0; i < card->vector_count; i++) {
-		count += oac_watch_vector(&card->vectors[i], hung + count,
-					  ARRAY_SIZE(hung) - count, limit);
+		count += oac_watch_vector(&card->vectors[i], hung + count, ARRAY_SIZE(hung) - count,
+					  limit);
 		oac_watch_ring(&card->vectors[i]);
 	}
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
+		trace_oac_hang(hung[i]);
 		oac_card_hangs(card, hung[i]);
+	}
 }
 
 /* ---- Link ------------------------------------------------------------------------------------- */
@@ -265,7 +269,8 @@ static void oac_watch_link(struct oac_card *card)
 		return;
 	card->watch.link_degraded = degraded;
 	if (degraded) {
-		drm_warn(&card->drm, "the link is slower or narrower than it can be: x%lu, speed %lu\n",
+		drm_warn(&card->drm,
+			 "the link is slower or narrower than it can be: x%lu, speed %lu\n",
 			 FIELD_GET(PCI_EXP_LNKSTA_NLW, degraded),
 			 FIELD_GET(PCI_EXP_LNKSTA_CLS, degraded));
 		oac_event_add(card, OAC_EVENT_LINK_DEGRADED, degraded, 0, 0);

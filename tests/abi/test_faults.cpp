@@ -12,18 +12,12 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <thread>
 
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-#include <drm/oac_dump.h>
 
 using namespace oac::abi;
 
@@ -484,88 +478,4 @@ TEST_F(faults, nobody_waits_for_a_hung_card_to_ask_how_it_is)
 			EXPECT_EQ(health(on).generation, generations[i]) << "another card";
 		}
 	}
-}
-
-/* ---- Evidence --------------------------------------------------------------------------------- */
-
-/* Its files stay on the card of before, which is gone. */
-class evidence : public faults
-{
-protected:
-	void TearDown() override {}
-};
-
-TEST_F(evidence, of_the_first_failure)
-{
-	namespace fs = std::filesystem;
-	const std::string address = pci_address(path());
-	const auto driver = [&](const char *what) {
-		std::ofstream file(std::string("/sys/bus/pci/drivers/oac/") + what);
-		file << address << std::flush;
-		EXPECT_TRUE(file.good());
-	};
-	const auto find_dump = [&]() -> std::string {
-		std::error_code error;
-
-		for (const auto &one : fs::directory_iterator("/sys/class/devcoredump", error)) {
-			const auto failing =
-				fs::read_symlink(one.path() / "failing_device", error).filename();
-			if (failing == address)
-				return one.path() / "data";
-		}
-		return {};
-	};
-	if (!fs::exists("/sys/class/devcoredump"))
-		GTEST_SKIP() << "the kernel takes no device coredumps";
-	/* Since the driver has the card: so it gets it anew, and nobody else may have it open. */
-	if (const auto old = find_dump(); !old.empty())
-		std::ofstream(old) << "0";
-	driver("unbind");
-	driver("bind");
-	/* The bind returned when the driver had the card, and devtmpfs its node. */
-	std::string fresh_path;
-	for (const auto &one : find_nodes()) {
-		if (pci_address(one) == address)
-			fresh_path = one;
-	}
-	const node fresh(::open(fresh_path.c_str(), O_RDWR | O_CLOEXEC));
-	ASSERT_GE(fresh.fd(), 0);
-	const event_reader fresh_events(fresh, 0);
-	inject(fresh_path, "crash");
-	fresh_events.read_until(OAC_EVENT_RECOVERED);
-	const auto dump = find_dump();
-	ASSERT_FALSE(dump.empty());
-	std::ifstream file(dump, std::ios::binary);
-	const std::vector<char> bytes((std::istreambuf_iterator<char>(file)), {});
-	oac_dump_header header = {};
-	ASSERT_GE(bytes.size(), sizeof(header));
-	std::memcpy(&header, bytes.data(), sizeof(header));
-	EXPECT_EQ(header.magic, OAC_DUMP_MAGIC);
-	EXPECT_EQ(header.version, static_cast<std::uint32_t>(OAC_DUMP_VERSION));
-	EXPECT_EQ(header.size, bytes.size());
-	EXPECT_EQ(header.cause, static_cast<std::uint32_t>(OAC_CAUSE_CRASHED));
-	EXPECT_EQ(std::string(reinterpret_cast<char *>(header.device)), address);
-	std::size_t at = header.header_size;
-	for (std::uint32_t i = 0; i < header.section_count; i++) {
-		oac_dump_section section = {};
-
-		ASSERT_LE(at + sizeof(section), bytes.size());
-		std::memcpy(&section, bytes.data() + at, sizeof(section));
-		EXPECT_EQ(section.type, i + 1);
-		EXPECT_EQ(section.size, std::uint64_t{ section.count } * section.stride);
-		if (section.type == OAC_DUMP_REGISTERS) {
-			oac_dump_register first = {};
-
-			std::memcpy(&first, bytes.data() + at + sizeof(section), sizeof(first));
-			EXPECT_EQ(first.offset, static_cast<std::uint32_t>(OAC_REG_ID));
-			EXPECT_EQ(first.value, OAC_ID_MAGIC);
-		}
-		at += sizeof(section) + section.size;
-	}
-	EXPECT_EQ(at, bytes.size());
-	std::ofstream(dump) << "0";
-	/* Only the first. */
-	inject(fresh_path, "crash");
-	fresh_events.read_until(OAC_EVENT_RECOVERED);
-	EXPECT_EQ(find_dump(), "");
 }

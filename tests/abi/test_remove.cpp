@@ -3,14 +3,15 @@
 //
 // The driver is taken off the card while programs use it. Runs only where OAC_TEST_UNBIND is set:
 // everybody's work on the card ends.
-#include "fenced.hpp"
 #include "objects.hpp"
+#include "recovery.hpp"
 
 #include "../support/asleep.hpp"
 
 #include <atomic>
 #include <cstdlib>
 #include <fstream>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -313,6 +314,88 @@ TEST_F(remove_driver, under_load)
 	});
 	for (unsigned now = rounds; now < 20; now = rounds)
 		rounds.wait(now);
+	unbind();
+	for (auto &one : threads)
+		one.join();
+}
+
+/*
+ * Everything that waits for the card's and the driver's own work, all at once: self-tests whose callers
+ * stay and whose callers leave, resets alike, contexts and queues that come and go between them, readers
+ * of events that sleep and such that come and go. Then the card is taken away.
+ */
+TEST_F(remove_driver, ends_self_tests_resets_and_readers_of_events)
+{
+	if (geteuid() != 0)
+		GTEST_SKIP() << "resets are for root";
+	const std::set<int> passing = { 0, ETIMEDOUT, EHOSTDOWN, ESTALE };
+	std::vector<std::thread> threads;
+	std::atomic<unsigned> resets = 0, tests = 0, lives = 0;
+	const auto loop = [&](auto call, std::atomic<unsigned> &count) {
+		threads.emplace_back([&, call] {
+			const node own = open();
+			int err = 0;
+
+			/* Short and long by turns. */
+			for (unsigned i = 0; passing.count(err); i++) {
+				err = call(own, i % 3 ? deadline_ms(60000) : deadline_ms(1));
+				count += !err;
+				count.notify_one();
+			}
+			EXPECT_EQ(err, ENODEV);
+		});
+	};
+	const auto self_test = [](const node &own, std::uint64_t deadline) {
+		drm_oac_self_test arg = {};
+
+		arg.deadline_ns = deadline;
+		return own.call(DRM_IOCTL_OAC_SELF_TEST, &arg);
+	};
+	const auto reset = [](const node &own, std::uint64_t deadline) {
+		drm_oac_reset arg = {};
+
+		arg.rung = OAC_RUNG_SOFT_RESET;
+		arg.deadline_ns = deadline;
+		return own.call(DRM_IOCTL_OAC_RESET, &arg);
+	};
+	/* What is lost meanwhile can be destroyed all the same. */
+	const auto live = [](const node &own, std::uint64_t) {
+		drm_oac_context_create create = {};
+		const int err = own(create);
+		drm_oac_context_destroy destroy = { create.context, 0 };
+
+		return err ? err : own(destroy);
+	};
+	/* Each on a descriptor that outlives the card, asleep or not. */
+	const auto read_all = [&] {
+		const event_reader reader(dev(), 0, 0);
+		drm_oac_event last = {};
+
+		while (::read(reader.fd(), &last, sizeof(last)) == sizeof(last))
+			;
+		EXPECT_EQ(last.code, OAC_EVENT_REMOVED);
+	};
+	const auto come_and_go = [](const node &own, std::uint64_t) {
+		drm_oac_events_open arg = {};
+		const int err = own.call(DRM_IOCTL_OAC_EVENTS_OPEN, &arg);
+
+		if (!err)
+			close(arg.fd);
+		return err;
+	};
+
+	for (unsigned i = 0; i < 3; i++)
+		loop(self_test, tests);
+	for (unsigned i = 0; i < 2; i++) {
+		loop(reset, resets);
+		loop(live, lives);
+		loop(come_and_go, lives);
+		threads.emplace_back(read_all);
+	}
+	for (unsigned now = resets; now < 10; now = resets)
+		resets.wait(now);
+	for (unsigned now = tests; now < 3; now = tests)
+		tests.wait(now);
 	unbind();
 	for (auto &one : threads)
 		one.join();

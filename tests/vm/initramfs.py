@@ -22,7 +22,7 @@ HOST_PROGRAMS = ("dash", "kmod", "lspci", "sensors", "perl")
 KMOD_NAMES = ("modprobe", "insmod", "rmmod", "lsmod", "modinfo")
 HOST_FILES = ("/usr/share/misc/pci.ids", "/etc/sensors3.conf")
 BUILT_TESTS = ("test_api", "test_abi", "test_isolation", "test_stress",
-               "test_fail_nth", "test_faults", "digits", "guest_bench")
+               "test_fail_nth", "test_faults", "digits", "guest_bench", "guest_recovery")
 BUILT_TOOLS = ("accelctl",)
 TEST_DATA = ("digits.csv.gz", "layout.golden")
 FIRMWARE = ("firmware/*.bin", "firmware/*.fw", "firmware/*.img",
