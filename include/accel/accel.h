@@ -391,6 +391,7 @@ struct accel_completion {
  * goes to one caller; of several threads none knows whose command it gets, but by the tag.
  * After a reset of the card every command still gets its completion: what was done as it was,
  * -ECANCELED for what had not begun, -EIO for what is not known. Then -ESTALE.
+ * -EPROTO: the card posted what cannot be, and nothing of this queue can be believed any more.
  */
 ACCEL_API int accel_queue_reap(accel_queue *queue, struct accel_completion *completions, int max);
 /*

@@ -75,6 +75,7 @@ private:
 	void judge();
 	std::string what_was_lost();
 	std::string look_at_local_memory();
+	std::string look_until_seen();
 	void heal();
 	bool works_again(unsigned seconds);
 
