@@ -53,10 +53,12 @@ void print_event(const source &of, const accel_event &event, bool is_json)
 		fmt::print("{}\n", row.dump());
 		return;
 	}
-	fmt::print("{:.6f} {} {} {} {} argument={:#x}: {}\n",
-		   static_cast<double>(event.boot_ns) / 1e9, of.name, event.sequence,
-		   row["severity"].get<std::string>(), row["event"].get<std::string>(),
-		   event.argument, row["meaning"].get<std::string>());
+	const auto detail = row["detail"].get<std::string>();
+	fmt::print("{:.6f} {} {} {} {} {}: {}\n", static_cast<double>(event.boot_ns) / 1e9, of.name,
+		   event.sequence, row["severity"].get<std::string>(),
+		   row["event"].get<std::string>(),
+		   detail.empty() ? fmt::format("argument={:#x}", event.argument) : detail,
+		   row["meaning"].get<std::string>());
 }
 
 /* Takes what is there of one card. false: it is gone. */
@@ -96,7 +98,8 @@ void follow_events(card_set &cards, report &into, const follow_options &how)
 {
 	std::vector<source> sources;
 	cards.visit(into, order::one_by_one, [&](card &of, tree &) {
-		sources.push_back({ of.name(), open_stream(of, how.from) });
+		sources.push_back({ of.string(ACCEL_STRING_NAME).value_or(of.name()),
+				    open_stream(of, how.from) });
 	});
 	struct sigaction action = {};
 	action.sa_handler = [](int) { is_interrupted = 1; };

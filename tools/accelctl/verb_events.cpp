@@ -33,6 +33,23 @@ std::string text_or(const char *text, const char *otherwise)
 	return text ? text : otherwise;
 }
 
+/* The word for an argument that is a number of one of the library's lists; empty: it is a number. */
+std::string detail_of(const accel_event &event)
+{
+	const std::string name = text_or(accel_event_name(event.code), "");
+	const auto number = static_cast<std::uint32_t>(event.argument);
+
+	if (name == "HEALTH")
+		return accel_health_reason_name(number);
+	if (name == "RECOVERY" || name == "WEDGED")
+		return accel_cause_name(number);
+	if (name == "RUNG" || name == "RECOVERED")
+		return accel_rung_name(number);
+	if (name == "CONTEXT_LOST")
+		return number == ACCEL_LOST_GUILTY ? "guilty" : "innocent";
+	return {};
+}
+
 } // namespace
 
 tree event_json(const accel_event &event)
@@ -51,6 +68,7 @@ tree event_json(const accel_event &event)
 	out["severity"] = event.severity < severities.size() ? severities[event.severity] :
 							       "unknown";
 	out["argument"] = event.argument;
+	out["detail"] = detail_of(event);
 	out["context"] = event.context;
 	out["queue"] = event.queue;
 	out["meaning"] = text_or(accel_event_text(event.code), "not known to this program");

@@ -57,10 +57,10 @@ std::optional<telemetry> ask(const card &of, tree &row, std::optional<failure> &
 	return std::nullopt;
 }
 
+/* row has the card's word. */
 void check_state(const card &of, tree &row)
 {
-	const std::string state = of.string(ACCEL_STRING_STATE).value_or("unknown");
-	row["state"] = state;
+	const std::string state = row["state"].is_string() ? row["state"].get<std::string>() : "";
 	if (state == "running")
 		return;
 	row["health"] = "critical";
@@ -73,9 +73,25 @@ void check_state(const card &of, tree &row)
 		      "see accelctl health, or load firmware: accelctl fw load");
 }
 
+/* What the driver knows already, so that a card in trouble is not asked. */
+void check_health(const card &of, tree &row)
+{
+	accel_health now{};
+	if (accel_device_health(of.device(), &now) != 0)
+		return;
+	const std::string state = accel_health_state_name(now.state);
+	if (state == "ok" || state == "degraded" || state == "needs_firmware")
+		return;
+	row["health"] = state == "unknown" ? "unknown" : "critical";
+	throw failure(state == "unknown" ? exit_code::skipped : exit_code::check_failed, of.name(),
+		      accel_health_reason_text(now.reason), accel_health_action_text(now.action));
+}
+
 void fill_row(card &of, tree &row)
 {
 	row["health"] = "unknown";
+	of.put(row, "state", ACCEL_STRING_STATE, "the card does not tell");
+	check_health(of, row);
 	check_state(of, row);
 	std::optional<failure> late;
 	const std::optional<telemetry> now = ask(of, row, late);

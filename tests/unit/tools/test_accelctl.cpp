@@ -238,10 +238,12 @@ TEST(accelctl, json_on_every_error)
 	}
 }
 
-const char *const verbs[] = { "",	 "list",       "info",	    "status",	 "clients",
-			      "events",	 "copy-test",  "fw",	    "fw load",	 "fw build",
-			      "fw sign", "fw inspect", "fw verify", "fw keygen", "completion",
-			      "man",	 "version" };
+const char *const verbs[] = { "",	   "list",	 "info",      "status",	    "clients",
+			      "events",	   "copy-test",	 "fw",	      "fw load",    "fw build",
+			      "fw sign",   "fw inspect", "fw verify", "fw keygen",  "completion",
+			      "man",	   "version",	 "health",    "reset",	    "recover",
+			      "self-test", "debug",	 "emu",	      "emu inject", "emu clear",
+			      "emu list",  "emu state",	 "emu log" };
 
 TEST(accelctl, help_of_every_verb_has_examples)
 {
@@ -262,7 +264,9 @@ TEST(accelctl, man_page_has_every_verb_and_exit_code)
 	for (const accelctl::exit_code_entry &entry : accelctl::exit_codes)
 		EXPECT_NE(r.out.find("\n.B " + std::to_string(static_cast<int>(entry.code)) + "\n"),
 			  std::string::npos);
-	for (const std::string verb : { "list", "copy\\-test", "fw load", "fw keygen", "version" })
+	for (const std::string verb :
+	     { "list", "copy\\-test", "fw load", "fw keygen", "version", "health", "events",
+	       "reset", "recover", "self\\-test", "debug", "emu inject" })
 		EXPECT_NE(r.out.find("\n.SS " + verb + "\n"), std::string::npos) << verb;
 }
 
@@ -278,8 +282,12 @@ TEST(accelctl, completion_knows_the_tree)
 				   "_accelctl; [ \"${COMPREPLY[*]}\" = load ]; "
 				   "a=$?; COMP_WORDS=(accelctl copy-test --si); _accelctl; "
 				   "[ \"${COMPREPLY[*]}\" = --size ]; "
-				   "b=$?; COMP_WORDS=(accelctl -o js); _accelctl; "
-				   "[ \"${COMPREPLY[*]}\" = json ] && exit $((a + b))'";
+				   "b=$?; COMP_WORDS=(accelctl reset --ru); _accelctl; "
+				   "[ \"${COMPREPLY[*]}\" = --rung ]; "
+				   "c=$?; COMP_WORDS=(accelctl emu inj); _accelctl; "
+				   "[ \"${COMPREPLY[*]}\" = inject ]; "
+				   "d=$?; COMP_WORDS=(accelctl -o js); _accelctl; "
+				   "[ \"${COMPREPLY[*]}\" = json ] && exit $((a + b + c + d))'";
 	EXPECT_EQ(std::system(script.c_str()), 0);
 }
 
