@@ -154,8 +154,9 @@ std::size_t aer::count_events(std::uint16_t code) const
 {
 	const auto all = told().read();
 
-	return static_cast<std::size_t>(std::count_if(
-		all.begin(), all.end(), [=](const auto &one) { return one.code == code; }));
+	return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [=](const auto &one) {
+		return one.code == code;
+	}));
 }
 
 } // namespace oac::abi

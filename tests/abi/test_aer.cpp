@@ -77,8 +77,9 @@ TEST_F(aer, a_nonfatal_error_finds_a_card_that_has_reset_itself)
 TEST_F(aer, a_nonfatal_error_finds_a_card_without_registers)
 {
 	const parameter no_watchdog("watchdog_ms", "0");
-	const node config(::open(("/sys/bus/pci/devices/" + pci_address(path()) + "/config").c_str(),
-				 O_RDWR | O_CLOEXEC));
+	const node config(
+		::open(("/sys/bus/pci/devices/" + pci_address(path()) + "/config").c_str(),
+		       O_RDWR | O_CLOEXEC));
 	std::uint16_t command = 0;
 
 	ASSERT_TRUE(no_watchdog.is_set());
@@ -218,9 +219,8 @@ TEST_P(aer_reset, under_load)
 	expect_card_works();
 }
 
-INSTANTIATE_TEST_SUITE_P(by, aer_reset, testing::Bool(), [](const auto &by) {
-	return by.param ? "surprise_down" : "fatal_error";
-});
+INSTANTIATE_TEST_SUITE_P(by, aer_reset, testing::Bool(),
+			 [](const auto &by) { return by.param ? "surprise_down" : "fatal_error"; });
 
 TEST_F(aer, of_two_cards_at_once)
 {
@@ -258,10 +258,7 @@ protected:
 		address_ = pci_address(last_);
 	}
 
-	std::uint64_t count() const
-	{
-		return aer_count(address_, "aer_dev_correctable", "BadTLP");
-	}
+	std::uint64_t count() const { return aer_count(address_, "aer_dev_correctable", "BadTLP"); }
 
 	/* One, and it is counted. */
 	void one_error() const

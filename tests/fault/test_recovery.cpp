@@ -14,10 +14,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <hw/oac_health.h>
-
 #include "../abi/control.hpp"
 #include "../abi/objects.hpp"
+#include "../abi/recovery.hpp"
 
 using namespace oac;
 using fault::client;
@@ -59,8 +58,8 @@ int reset(const oac::abi::node &dev, std::uint32_t rung, std::uint32_t flags = 0
 /* Waits until the card has come to an end with itself: it works, or says why not. */
 drm_oac_info_health settled(const oac::abi::node &dev)
 {
-	const auto end = std::chrono::steady_clock::now() +
-			 std::chrono::seconds(30) * oac::abi::slowness();
+	const auto end =
+		std::chrono::steady_clock::now() + std::chrono::seconds(30) * oac::abi::slowness();
 	drm_oac_info_health now = health(dev);
 
 	while (!says_why(now) && std::chrono::steady_clock::now() < end) {
@@ -170,8 +169,8 @@ protected:
 	/* Not by the ioctl: that starves, too. */
 	std::string health_word(const char *name) const
 	{
-		std::ifstream file("/sys/bus/pci/devices/" + oac::abi::pci_address(path()) + "/health/" +
-				   name);
+		std::ifstream file("/sys/bus/pci/devices/" + oac::abi::pci_address(path()) +
+				   "/health/" + name);
 		std::string word;
 
 		file >> word;
@@ -219,7 +218,8 @@ private:
 
 	static void limit_to_module(const std::string &kind, bool is_limited)
 	{
-		std::ifstream text("/sys/module/oac/sections/.text"), size("/sys/module/oac/coresize");
+		std::ifstream text("/sys/module/oac/sections/.text"),
+			size("/sys/module/oac/coresize");
 		std::uint64_t from = 0, bytes = 0;
 
 		text >> std::hex >> from;
@@ -260,7 +260,7 @@ TEST_P(starved, errors_of_the_link)
 
 		starve(GetParam());
 		oac::abi::monitor("pcie_aer_inject_error port" +
-			     std::to_string(oac::abi::card_number(path())) + " SDN");
+				  std::to_string(oac::abi::card_number(path())) + " SDN");
 		wait_for_the_end(generation);
 		starve(0);
 		repair();

@@ -13,8 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <hw/oac_health.h>
-
+#include "../abi/recovery.hpp"
 #include "../support/asleep.hpp"
 
 namespace stress

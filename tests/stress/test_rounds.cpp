@@ -27,9 +27,10 @@ using namespace stress;
 namespace
 {
 
-constexpr const char *kinds[] = { "rebind",	"remove and rescan", "gone and found",
-				  "function reset", "bus reset",	     "host's sleep",
-				  "unbind while it recovers" };
+constexpr const char *kinds[] = {
+	"rebind",    "remove and rescan", "gone and found",	     "function reset",
+	"bus reset", "host's sleep",	  "unbind while it recovers"
+};
 
 class rounds_test : public oac::abi::device_test
 {
