@@ -148,9 +148,10 @@ injection injection_in(const json &request)
 				    " then needs an 'at' that counts");
 	if (what.times > TIMES_AT_ONCE_MAX && what.kind->on == happening::none &&
 	    what.at.on == happening::none && !what.at.after_ns)
-		throw wrong_request("times is " + std::to_string(what.times) +
-				    ": without 'at', where all of them are at once, it is at most " +
-				    std::to_string(TIMES_AT_ONCE_MAX));
+		throw wrong_request(
+			"times is " + std::to_string(what.times) +
+			": without 'at', where all of them are at once, it is at most " +
+			std::to_string(TIMES_AT_ONCE_MAX));
 	return what;
 }
 
