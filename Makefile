@@ -42,6 +42,10 @@ build/data/digits.csv.gz:
 check: deps-check ## every check and test: what CI runs
 	@$(CHECK)
 
+.PHONY: coverage
+coverage: deps-check ## the lines that tests run in module, emulated card, library and tools
+	@python3 scripts/coverage.py
+
 # check-NAME runs the stages of that name in the table of scripts/check.py.
 .PHONY: check-unit check-abi check-api check-asan check-tsan check-fuzz check-vm check-debug
 check-unit: deps-build ## unit tests

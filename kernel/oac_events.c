@@ -178,9 +178,10 @@ static bool oac_events_fetch(struct oac_card *card)
 	u32 done = 0;
 	int got;
 
+	/* At once there would be none either: the watchdog looks again. */
 	log = kvmalloc_array(OAC_EVENTS_FETCH, sizeof(*log), GFP_KERNEL);
 	if (!log)
-		return true;
+		return false;
 	do {
 		got = oac_admin_get_log(card, OAC_LOG_EVENTS, events->card_next, log,
 					OAC_EVENTS_FETCH, sizeof(*log));

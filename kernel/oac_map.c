@@ -13,7 +13,6 @@
 #include "oac_check.h"
 #include "oac_drv.h"
 
-
 /* ---- The tree --------------------------------------------------------------------------------- */
 
 /* The first map that ends behind va. */

@@ -12,7 +12,6 @@
 #include "oac_check.h"
 #include "oac_drv.h"
 
-
 struct oac_queue *oac_queue_get(struct oac_file *file, u32 id)
 {
 	struct oac_queue *queue;

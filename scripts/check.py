@@ -170,6 +170,7 @@ BUILDS = {
     "tsan": Build("tsan", TOP / "build-tsan", 900, {
         "TSAN_OPTIONS": "second_deadlock_stack=1:die_after_fork=0"}),
     "fuzz": Build("fuzz", TOP / "build-fuzz", 900),
+    "coverage": Build("coverage", TOP / "build-coverage", 900),
 }
 BUILT = {}
 
@@ -476,6 +477,7 @@ def fuzz(program):
     with tempfile.TemporaryDirectory(prefix="oac-fuzz-") as corpus:
         status, output = run([program, f"-max_total_time={FUZZ_S}", "-max_len=4096",
                               "-rss_limit_mb=4096", "-timeout=30", "-print_final_stats=1",
+                              "-handle_trap=1",   # how googletest breaks on a failure
                               f"-artifact_prefix={LOGS}/{program.name}-", corpus,
                               *([seeds] if seeds.is_dir() else [])],
                              f"fuzz-{program.name}", FUZZ_S + 300)

@@ -194,8 +194,7 @@ private:
 		if (input.ConsumeIntegralInRange(0, 15) == 0)
 			return input.ConsumeRandomLengthString(8);
 		if (!kind.words(which).empty())
-			return words[input.ConsumeIntegralInRange<std::size_t>(0,
-									      words.size() - 1)];
+			return words[input.ConsumeIntegralInRange<std::size_t>(0, words.size() - 1)];
 		if (input.ConsumeBool())
 			return input.ConsumeIntegralInRange<std::int64_t>(
 				which.min, std::min(which.max, which.min + 255));

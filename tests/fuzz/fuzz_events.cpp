@@ -170,8 +170,7 @@ void session::read_identity()
 		accel_device_string(&device_, static_cast<accel_string>(i));
 	for (int i = ACCEL_NUMBER_NUMA_NODE; i <= ACCEL_NUMBER_FEATURE_PEER; i++) {
 		std::uint64_t value;
-		require_result(
-			accel_device_number(&device_, static_cast<accel_number>(i), &value));
+		require_result(accel_device_number(&device_, static_cast<accel_number>(i), &value));
 	}
 }
 
@@ -237,8 +236,8 @@ void run(FuzzedDataProvider &input)
 	auto device = std::make_unique<accel_device>();
 
 	try {
-		auto opened = std::make_shared<accel::direct::card>("fuzz", "", std::move(bus),
-								    nullptr);
+		auto opened =
+			std::make_shared<accel::direct::card>("fuzz", "", std::move(bus), nullptr);
 		device->backend = accel::direct::handle_on(std::move(opened));
 	} catch (const accel::failure &) {
 		return;	/* no card of this kind */

@@ -93,9 +93,9 @@ void try_identity(FuzzedDataProvider &input)
 	const u32 pages = input.ConsumeIntegralInRange(2u, 65535u);
 	auto id = take<oac_identify>(input);
 	/* Small numbers in its fields are what passes. */
-	for (__le32 *field : { &id.max_contexts, &id.max_queues, &id.max_depth_log2,
-			       &id.max_segments, &id.engine_count, &id.max_maps, &id.sensor_count,
-			       &id.event_capacity })
+	for (__le32 *field :
+	     { &id.max_contexts, &id.max_queues, &id.max_depth_log2, &id.max_segments,
+	       &id.engine_count, &id.max_maps, &id.sensor_count, &id.event_capacity })
 		*field = input.ConsumeBool() ? input.ConsumeIntegral<u8>() : *field;
 	if (!oac_check_identify(&id, pages))
 		return;

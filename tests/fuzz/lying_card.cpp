@@ -115,10 +115,11 @@ std::uint32_t lying_card::truth(std::uint32_t offset)
 
 std::uint32_t lying_card::read32(std::uint32_t offset)
 {
-	constexpr std::uint32_t states[] = { OAC_STATE_ROM,	OAC_STATE_RUNNING,
-					     OAC_STATE_FAILED,	OAC_STATE_CRASHED,
-					     OAC_REG_ALL_ONES,	OAC_STATE_RUNNING |
-								OAC_STATUS_ADMIN_ERROR_MASK };
+	constexpr std::uint32_t states[] = {
+		OAC_STATE_ROM,	  OAC_STATE_RUNNING,
+		OAC_STATE_FAILED, OAC_STATE_CRASHED,
+		OAC_REG_ALL_ONES, OAC_STATE_RUNNING | OAC_STATUS_ADMIN_ERROR_MASK
+	};
 
 	if (is_dead_)
 		throw accel::failure(ENODEV, "dead");
@@ -307,9 +308,8 @@ std::uint64_t lying_card::fill_log(const oac_admin_cmd &cmd, std::span<std::byte
 		});
 	case OAC_LOG_EVENTS: {
 		const std::uint64_t start = cmd.arg.get_log.start;
-		const auto count = is_endless_ ?
-					   EVENTS_AT_ONCE :
-					   input_.ConsumeIntegralInRange(0u, EVENTS_AT_ONCE);
+		const auto count = is_endless_ ? EVENTS_AT_ONCE :
+						 input_.ConsumeIntegralInRange(0u, EVENTS_AT_ONCE);
 		const std::uint64_t given = fill<oac_event>(data, count, [&](std::size_t i) {
 			oac_event event{};
 			event.seq = start + i;

@@ -7,9 +7,10 @@
 # kernel/ and include/ side by side; the module ends up in OUTDIR/kernel/.
 # Any warning from our own files is an error. Prints the module's path.
 #
-#   [SPARSE=1] build-module.sh 6.1|6.12|7.3|debug OUTDIR
+#   [SPARSE=1] [GCOV=1] build-module.sh 6.1|6.12|7.3|debug OUTDIR
 #
-# For debug, debug-kernel.sh's, the module carries line numbers and coverage.
+# For debug, debug-kernel.sh's, the module carries line numbers and coverage; with GCOV=1 it counts
+# its lines, too: another OUTDIR, please.
 # SOURCE names another folder holding kernel/ (and include/, if it has one).
 # SPARSE=1 checks with sparse too, except on 7.3: trixie's sparse cannot parse
 # those headers, and the kernel's makefile then leaves it out with a warning.
@@ -48,6 +49,7 @@ make_module() {
 		places+=("kernel=$("$HERE/debug-kernel.sh" --path)/build")
 		tree=/kernel
 		flags+=(KCFLAGS=-g KCOV_INSTRUMENT=y)
+		[ -z "${GCOV:-}" ] || flags+=(GCOV_PROFILE=y)
 	else
 		release=$(awk -v c="$class" '$1 == c { print $2 }' "$root/kernels")
 		[ -n "$release" ] ||

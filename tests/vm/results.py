@@ -2,6 +2,7 @@
 # Copyright the OAC authors
 """What a guest reports on its second serial port: one line per test."""
 
+import base64
 import collections
 
 
@@ -29,10 +30,17 @@ class Results:
         if line == "done":
             self.finished = True
             return
+        if line.startswith("# counters "):
+            return
         for word in ("ok", "not ok", "skip"):
             if line.startswith(word + " "):
                 self.count[word] += 1
         print(line, flush=True)
+
+    def counters(self):
+        """The archive of counters that the guest has sent; empty: none."""
+        return base64.b64decode("".join(line.split()[2] for line in self.lines
+                                        if line.startswith("# counters ")))
 
     def fail(self, name, why):
         self.take(f"not ok {name}: {why}")

@@ -311,10 +311,14 @@ def save_log(args, results, scratch):
     log = args.build_dir / "vm" / f"{args.name or args.kernel + '-' + args.suite}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "w", encoding="utf-8") as out:
-        out.write("== results\n" + "\n".join(results.lines) +
+        out.write("== results\n" +
+                  "\n".join(line for line in results.lines
+                            if not line.startswith("# counters ")) +
                   f"\n{results.summary()}\n")
         for name in ("qemu.log", "emulator.log", "console.log"):
             out.write(f"== {name}\n{log_text(scratch, name)}\n")
+    if counters := results.counters():
+        log.with_suffix(".gcov.tar.gz").write_bytes(counters)
     return log
 
 

@@ -47,15 +47,15 @@ TEST(check, bo_create)
 	args good{};
 	good.size = PAGE;
 	try_all<args>(good, oac_check_bo_create,
-		{ { "no size", [](args &a) { a.size = 0; } },
-		  { "part of a page", [](args &a) { a.size = PAGE - 1; } },
-		  { "a byte more", [](args &a) { a.size = PAGE + 1; } },
-		  { "the most", [](args &a) { a.size = 1ull << 40; }, 0 },
-		  { "more", [](args &a) { a.size = (1ull << 40) + PAGE; }, -E2BIG },
-		  { "all there is", [](args &a) { a.size = U64_TOP & ~(PAGE - 1); }, -E2BIG },
-		  { "local", [](args &a) { a.flags = DRM_OAC_BO_LOCAL; }, 0 },
-		  { "a flag", [](args &a) { a.flags = 0x80000000u; } },
-		  { "padding", [](args &a) { a.pad = 1; } } });
+		      { { "no size", [](args &a) { a.size = 0; } },
+			{ "part of a page", [](args &a) { a.size = PAGE - 1; } },
+			{ "a byte more", [](args &a) { a.size = PAGE + 1; } },
+			{ "the most", [](args &a) { a.size = 1ull << 40; }, 0 },
+			{ "more", [](args &a) { a.size = (1ull << 40) + PAGE; }, -E2BIG },
+			{ "all there is", [](args &a) { a.size = U64_TOP & ~(PAGE - 1); }, -E2BIG },
+			{ "local", [](args &a) { a.flags = DRM_OAC_BO_LOCAL; }, 0 },
+			{ "a flag", [](args &a) { a.flags = 0x80000000u; } },
+			{ "padding", [](args &a) { a.pad = 1; } } });
 }
 
 TEST(check, userptr)
@@ -65,14 +65,14 @@ TEST(check, userptr)
 	good.addr = 16 * PAGE;
 	good.size = PAGE;
 	try_all<args>(good, oac_check_userptr,
-		{ { "no size", [](args &a) { a.size = 0; } },
-		  { "part of a page", [](args &a) { a.size = PAGE / 2; } },
-		  { "misaligned", [](args &a) { a.addr += 8; } },
-		  { "up to the end", [](args &a) { a.addr = U64_TOP - 2 * PAGE + 1; }, 0 },
-		  { "over the end", [](args &a) { a.addr = U64_TOP - PAGE + 1; } },
-		  { "all around", [](args &a) { a.size = U64_TOP & ~(PAGE - 1); } },
-		  { "a flag", [](args &a) { a.flags = ~DRM_OAC_USERPTR_READ_ONLY; } },
-		  { "padding", [](args &a) { a.pad = 1; } } });
+		      { { "no size", [](args &a) { a.size = 0; } },
+			{ "part of a page", [](args &a) { a.size = PAGE / 2; } },
+			{ "misaligned", [](args &a) { a.addr += 8; } },
+			{ "up to the end", [](args &a) { a.addr = U64_TOP - 2 * PAGE + 1; }, 0 },
+			{ "over the end", [](args &a) { a.addr = U64_TOP - PAGE + 1; } },
+			{ "all around", [](args &a) { a.size = U64_TOP & ~(PAGE - 1); } },
+			{ "a flag", [](args &a) { a.flags = ~DRM_OAC_USERPTR_READ_ONLY; } },
+			{ "padding", [](args &a) { a.pad = 1; } } });
 }
 
 TEST(check, map)
@@ -82,7 +82,8 @@ TEST(check, map)
 	good.va = PAGE;
 	good.size = PAGE;
 	good.flags = DRM_OAC_MAP_READ;
-	try_all<args>(good, oac_check_map,
+	try_all<args>(
+		good, oac_check_map,
 		{ { "address 0", [](args &a) { a.va = 0; } },
 		  { "no size", [](args &a) { a.size = 0; } },
 		  { "misaligned address", [](args &a) { a.va++; } },
@@ -109,11 +110,11 @@ TEST(check, unmap)
 	good.va = PAGE;
 	good.size = PAGE;
 	try_all<args>(good, oac_check_unmap,
-		{ { "no size", [](args &a) { a.size = 0; } },
-		  { "misaligned address", [](args &a) { a.va++; } },
-		  { "misaligned size", [](args &a) { a.size--; } },
-		  { "what cannot be there is looked for", [](args &a) { a.va = 0; }, 0 },
-		  { "padding", [](args &a) { a.pad = 1; } } });
+		      { { "no size", [](args &a) { a.size = 0; } },
+			{ "misaligned address", [](args &a) { a.va++; } },
+			{ "misaligned size", [](args &a) { a.size--; } },
+			{ "what cannot be there is looked for", [](args &a) { a.va = 0; }, 0 },
+			{ "padding", [](args &a) { a.pad = 1; } } });
 }
 
 TEST(check, queue_create)
@@ -123,22 +124,22 @@ TEST(check, queue_create)
 	good.depth_log2 = 4;
 	good.sq_va = good.cq_va = good.tail_va = 64;
 	try_all<args>(good, oac_check_queue_create,
-		{ { "depth 1", [](args &a) { a.depth_log2 = 0; } },
-		  { "depth 2", [](args &a) { a.depth_log2 = 1; }, 0 },
-		  { "the deepest", [](args &a) { a.depth_log2 = OAC_FW_DEPTH_LOG2_MAX; }, 0 },
-		  { "deeper", [](args &a) { a.depth_log2 = OAC_FW_DEPTH_LOG2_MAX + 1; } },
-		  { "a shift too far", [](args &a) { a.depth_log2 = 64; } },
-		  { "any depth", [](args &a) { a.depth_log2 = ~0u; } },
-		  { "misaligned submission", [](args &a) { a.sq_va += 32; } },
-		  { "misaligned completion", [](args &a) { a.cq_va += 1; } },
-		  { "misaligned tail", [](args &a) { a.tail_va += 63; } },
-		  { "highest priority", [](args &a) { a.priority = OAC_PRIORITY_MAX; }, 0 },
-		  { "higher", [](args &a) { a.priority = OAC_PRIORITY_MAX + 1; } },
-		  { "heaviest", [](args &a) { a.weight = OAC_WEIGHT_MAX; }, 0 },
-		  { "heavier", [](args &a) { a.weight = OAC_WEIGHT_MAX + 1; } },
-		  { "kernel", [](args &a) { a.flags = DRM_OAC_QUEUE_KERNEL_SUBMIT; }, 0 },
-		  { "a flag", [](args &a) { a.flags = ~DRM_OAC_QUEUE_KERNEL_SUBMIT; } },
-		  { "padding", [](args &a) { a.pad = 1; } } });
+		      { { "depth 1", [](args &a) { a.depth_log2 = 0; } },
+			{ "depth 2", [](args &a) { a.depth_log2 = 1; }, 0 },
+			{ "the deepest", [](args &a) { a.depth_log2 = OAC_FW_DEPTH_LOG2_MAX; }, 0 },
+			{ "deeper", [](args &a) { a.depth_log2 = OAC_FW_DEPTH_LOG2_MAX + 1; } },
+			{ "a shift too far", [](args &a) { a.depth_log2 = 64; } },
+			{ "any depth", [](args &a) { a.depth_log2 = ~0u; } },
+			{ "misaligned submission", [](args &a) { a.sq_va += 32; } },
+			{ "misaligned completion", [](args &a) { a.cq_va += 1; } },
+			{ "misaligned tail", [](args &a) { a.tail_va += 63; } },
+			{ "highest priority", [](args &a) { a.priority = OAC_PRIORITY_MAX; }, 0 },
+			{ "higher", [](args &a) { a.priority = OAC_PRIORITY_MAX + 1; } },
+			{ "heaviest", [](args &a) { a.weight = OAC_WEIGHT_MAX; }, 0 },
+			{ "heavier", [](args &a) { a.weight = OAC_WEIGHT_MAX + 1; } },
+			{ "kernel", [](args &a) { a.flags = DRM_OAC_QUEUE_KERNEL_SUBMIT; }, 0 },
+			{ "a flag", [](args &a) { a.flags = ~DRM_OAC_QUEUE_KERNEL_SUBMIT; } },
+			{ "padding", [](args &a) { a.pad = 1; } } });
 }
 
 TEST(check, part)

@@ -17,7 +17,7 @@
 namespace accel::test
 {
 
-class dead_backend final : public backend
+class dead_backend : public backend
 {
 public:
 	const char *kind() const noexcept override { return "dead"; }
