@@ -92,6 +92,23 @@ protected:
 		static_cast<void>(accel_event_stream_read(one.events.get(), events, 16, 0));
 		return std::chrono::duration<double, std::milli>(clock::now() - start).count();
 	}
+	void forget_events()
+	{
+		accel::event one{};
+		while (sick().events.read({ &one, 1 }, 0s) == 1) {}
+	}
+	/// That it is being started is told, however short it was.
+	void await_start()
+	{
+		accel::event one{};
+		while (sick().events.read({ &one, 1 }, 20s) == 1) {
+			if (accel_event_name(one.code) == std::string_view("HEALTH") &&
+			    accel_health_reason_name(static_cast<std::uint32_t>(one.argument)) ==
+				    std::string_view("starting"))
+				return;
+		}
+		ADD_FAILURE() << "it does not start";
+	}
 	/// is_hung: the card gives no sensors meanwhile, so old ones must have been seen.
 	void expect_answers(const char *what, bool is_hung = false)
 	{
@@ -180,6 +197,7 @@ TEST_F(six_test, a_client_waits_with_full_queues)
 
 TEST_F(six_test, a_recovery_is_under_way)
 {
+	forget_events();
 	control_->inject(R"("fault":"boot_hang","for_ms":400)");
 	std::jthread operating([&] {
 		EXPECT_EQ(accel_device_reset(sick().device.get(), ACCEL_RUNG_SOFT_RESET,
@@ -187,18 +205,17 @@ TEST_F(six_test, a_recovery_is_under_way)
 			  0)
 			<< accel_error_text();
 	});
-	while (sick().device.health().reason_name() != "starting")
-		std::this_thread::yield();
+	await_start();
 	expect_answers("a recovery is under way");
 }
 
 TEST_F(six_test, firmware_is_being_loaded)
 {
 	ASSERT_FALSE(api::good_firmware().empty()) << "no image to load";
+	forget_events();
 	control_->inject(R"("fault":"boot_hang","for_ms":400)");
 	std::jthread operating([&] { sick().device.load_firmware(api::good_firmware(), 20s); });
-	while (sick().device.health().reason_name() != "starting")
-		std::this_thread::yield();
+	await_start();
 	expect_answers("firmware is being loaded");
 }
 

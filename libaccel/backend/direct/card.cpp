@@ -164,6 +164,9 @@ void card::set_down(std::string text)
 {
 	const std::lock_guard facts(facts_mutex_);
 	is_running_ = false;
+	/* Until the next look, which may be late. */
+	if (seen_.state.state == OAC_STATE_RUNNING)
+		seen_.state.state = OAC_STATE_ROM;
 	boot_text_ = std::move(text);
 }
 
@@ -174,8 +177,12 @@ std::uint32_t card::boot(const image_bytes &image, std::int64_t deadline)
 	if (image)
 		bytes = *image;
 	const std::uint32_t reason = boot_card(addresses_, name_, bytes, deadline);
-	if (reason != OAC_FAIL_NONE)
+	if (reason != OAC_FAIL_NONE) {
+		const state_view failed = look_at_state();
+		const std::lock_guard facts(facts_mutex_);
+		seen_.state = failed;
 		return reason;
+	}
 	start_firmware();
 	if (&image != &image_)
 		image_ = image;
