@@ -288,8 +288,7 @@ int reset_card(const node &on)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	arg.rung = OAC_RUNG_SOFT_RESET;
-	arg.deadline_ns =
-		(static_cast<std::uint64_t>(now.tv_sec) + 60 * slowness()) * 1000000000;
+	arg.deadline_ns = (static_cast<std::uint64_t>(now.tv_sec) + 60 * slowness()) * 1000000000;
 	return on.call(DRM_IOCTL_OAC_RESET, &arg);
 }
 
