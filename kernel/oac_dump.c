@@ -198,7 +198,7 @@ static void oac_dump_events(struct oac_card *card, struct oac_dump_writer *write
 	struct drm_oac_event *events;
 	int count = -ENOMEM, i;
 
-	events = kvmalloc_array(OAC_DUMP_EVENTS_MOST, sizeof(*events), GFP_KERNEL);
+	events = kvmalloc_array(OAC_DUMP_EVENTS_MOST, sizeof(*events), GFP_KERNEL | __GFP_NOWARN);
 	if (events)
 		count = oac_events_tail(card, events, OAC_DUMP_EVENTS_MOST);
 	for (i = 0; i < count; i++, to++) {
@@ -260,7 +260,7 @@ void oac_dump(struct oac_card *card, u32 cause, struct oac_queue *queue)
 
 	if (card->dumped || cause == OAC_CAUSE_OPERATOR || cause == OAC_CAUSE_RESUME)
 		return;
-	writer.header = vzalloc(OAC_DUMP_SIZE);
+	writer.header = __vmalloc(OAC_DUMP_SIZE, GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
 	if (!writer.header)
 		return;
 	card->dumped = true;

@@ -174,24 +174,18 @@ static int oac_events_take_over(struct oac_card *card, const struct oac_event *l
 static bool oac_events_fetch(struct oac_card *card)
 {
 	struct oac_events *events = &card->events;
-	struct oac_event *log;
 	u32 done = 0;
 	int got;
 
-	/* At once there would be none either: the watchdog looks again. */
-	log = kvmalloc_array(OAC_EVENTS_FETCH, sizeof(*log), GFP_KERNEL);
-	if (!log)
-		return false;
 	do {
-		got = oac_admin_get_log(card, OAC_LOG_EVENTS, events->card_next, log,
-					OAC_EVENTS_FETCH, sizeof(*log));
-		if (got > 0 && oac_events_take_over(card, log, got)) {
+		got = oac_admin_get_log(card, OAC_LOG_EVENTS, events->card_next, events->log,
+					OAC_EVENTS_FETCH, sizeof(*events->log));
+		if (got > 0 && oac_events_take_over(card, events->log, got)) {
 			oac_card_fail(card, OAC_CAUSE_IMPLAUSIBLE, "its event log cannot be");
 			got = -EPROTO;
 		}
 		done += max(got, 0);
 	} while (got == OAC_EVENTS_FETCH && done < OAC_EVENTS_FLOOD);
-	kvfree(log);
 	return got == OAC_EVENTS_FETCH;
 }
 
@@ -237,7 +231,8 @@ int oac_events_init(struct oac_card *card)
 	init_waitqueue_head(&events->wait);
 	INIT_WORK(&events->work, oac_events_work);
 	events->ring = kvcalloc(OAC_EVENTS_KEPT, sizeof(*events->ring), GFP_KERNEL);
-	return events->ring ? 0 : -ENOMEM;
+	events->log = kvcalloc(OAC_EVENTS_FETCH, sizeof(*events->log), GFP_KERNEL);
+	return events->ring && events->log ? 0 : -ENOMEM;
 }
 
 /* The registers are there. What the card did before is not news. */
@@ -259,6 +254,7 @@ void oac_events_end(struct oac_card *card)
 /* Nobody reads any more. */
 void oac_events_fini(struct oac_card *card)
 {
+	kvfree(card->events.log);
 	kvfree(card->events.ring);
 }
 

@@ -59,6 +59,7 @@ struct oac_events {
 	bool ended;			/* no more will come */
 	wait_queue_head_t wait;
 	struct work_struct work;	/* fetches the card's, looks at sensors */
+	struct oac_event *log;		/* what one command brings; work's own, as is the next */
 	u64 card_next;			/* the card's number wanted next; work's own */
 	bool judge_sensors;		/* wanted of the work */
 	u32 booted;			/* low half of the last number before this boot */

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <ctime>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -283,7 +284,11 @@ int reset_card(const node &on)
 {
 	drm_oac_reset arg = {};
 
+	timespec now = {};
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
 	arg.rung = OAC_RUNG_SOFT_RESET;
+	arg.deadline_ns = (static_cast<std::uint64_t>(now.tv_sec) + 60 * slowness()) * 1000000000;
 	return on.call(DRM_IOCTL_OAC_RESET, &arg);
 }
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 #include <thread>
 
@@ -46,12 +47,21 @@ bool says_why(const drm_oac_info_health &now)
 	       now.reason == OAC_REASON_NO_FIRMWARE || now.reason == OAC_REASON_BOOT_FAILED;
 }
 
+std::uint64_t in_a_minute()
+{
+	timespec now = {};
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (static_cast<std::uint64_t>(now.tv_sec) + 60 * oac::abi::slowness()) * 1000000000;
+}
+
 int reset(const oac::abi::node &dev, std::uint32_t rung, std::uint32_t flags = 0)
 {
 	drm_oac_reset arg = {};
 
 	arg.rung = rung;
 	arg.flags = flags;
+	arg.deadline_ns = in_a_minute();
 	return dev.call(DRM_IOCTL_OAC_RESET, &arg);
 }
 
@@ -131,6 +141,7 @@ TEST_F(fail_nth_recovery, self_test)
 		return [&one] {
 			drm_oac_self_test test = {};
 
+			test.deadline_ns = in_a_minute();
 			return one->dev().call(DRM_IOCTL_OAC_SELF_TEST, &test);
 		};
 	});
@@ -180,6 +191,10 @@ protected:
 	/* One in so many fails of those that the module asks for, at once or not; 0: none. */
 	static void starve(unsigned one_in)
 	{
+		/* Who reads the image's file complains of missing memory, in the log. */
+		std::ofstream("/sys/module/oac/parameters/reset_rungs")
+			<< (one_in ? ~(1u << OAC_RUNG_FIRMWARE) & all_rungs : all_rungs)
+			<< std::flush;
 		for (const std::string kind : { "failslab", "fail_page_alloc" }) {
 			set(kind + "/probability", "0");
 			limit_to_module(kind, one_in != 0);
@@ -208,6 +223,8 @@ protected:
 	}
 
 private:
+	static constexpr unsigned all_rungs = (1u << OAC_RUNG_COUNT) - 1;
+
 	static void set(const std::string &name, const std::string &value)
 	{
 		std::ofstream file("/sys/kernel/debug/" + name);
