@@ -114,7 +114,7 @@ constexpr fault_case CASES[] = {
 	  told::always },
 	{ "boot_fail times=0", R"("fault":"boot_fail","times":0)", meet::boot, told::always },
 	{ "crash", R"("fault":"crash")", meet::load, told::always },
-	{ "crash_after", R"("fault":"crash_after")", meet::boot, told::always },
+	{ "crash_after", R"("fault":"crash_after","ms":1000)", meet::boot, told::always },
 	{ "self_reset", R"("fault":"self_reset")", meet::load, told::always },
 	{ "dead", R"("fault":"dead")", meet::load, told::always, "gone" },
 	{ "dead for_ms=100", R"("fault":"dead","for_ms":100)", meet::load, told::always },
