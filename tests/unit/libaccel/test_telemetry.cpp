@@ -22,7 +22,7 @@ class newer_backend final : public accel::test::dead_backend
 {
 public:
 	explicit newer_backend(accel::telemetry_reading reading) : reading_(std::move(reading)) {}
-	accel::telemetry_reading telemetry() override { return reading_; }
+	accel::telemetry_reading telemetry(std::int64_t /*deadline*/) override { return reading_; }
 
 private:
 	accel::telemetry_reading reading_;
