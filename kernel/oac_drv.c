@@ -268,6 +268,7 @@ static void oac_card_release(struct drm_device *drm, void *unused)
 	mutex_destroy(&card->lock);
 	mutex_destroy(&card->bo_lock);
 	mutex_destroy(&card->telemetry.lock);
+	mutex_destroy(&card->telemetry.fetch);
 	mutex_destroy(&card->admin.lock);
 }
 
@@ -283,6 +284,7 @@ static struct oac_card *oac_card_alloc(struct pci_dev *pdev)
 	card->boot_deadline_ns = U64_MAX;
 	mutex_init(&card->lock);
 	mutex_init(&card->bo_lock);
+	mutex_init(&card->telemetry.fetch);
 	mutex_init(&card->telemetry.lock);
 	mutex_init(&card->admin.lock);
 	init_waitqueue_head(&card->admin.wait);
@@ -300,7 +302,8 @@ static struct oac_card *oac_card_alloc(struct pci_dev *pdev)
 	oac_fence_init(card);
 	oac_health_init(card);
 	oac_recover_init(card);
-	oac_self_test_init(card);
+	oac_errands_init(&card->self_tests, card);
+	oac_errands_init(&card->logs, card);
 	oac_watchdog_init(card);
 	err = drmm_add_action_or_reset(&card->drm, oac_card_release, NULL);
 	if (!err)
@@ -332,7 +335,8 @@ static void oac_card_close(struct oac_card *card)
 {
 	oac_watchdog_fini(card);
 	oac_recover_fini(card);
-	oac_self_test_fini(card);
+	oac_errands_fini(&card->self_tests);
+	oac_errands_fini(&card->logs);
 	oac_events_end(card);
 	oac_health_fini(card);
 }

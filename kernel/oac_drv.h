@@ -14,7 +14,7 @@
  *
  * Lock order, outermost first; locks on one line are never held together:
  *   oac_recovery.turn
- *   mmap_lock | oac_bo.lock | oac_telemetry.lock | oac_local.scrub_lock | oac_file.store_lock |
+ *   mmap_lock | oac_bo.lock | oac_telemetry.fetch | oac_local.scrub_lock | oac_file.store_lock |
  *   oac_point_lock | oac_reader.lock
  *     oac_card.bo_lock
  *       a dma-buf's reservation lock
@@ -22,12 +22,14 @@
  *           oac_local.lock | oac_clients.lock
  *             oac_card.doorbell_lock | oac_admin.lock
  *               oac_card.lock | oac_vector.lock | oac_queue.submit_lock | oac_card.tick_lock |
+ *               oac_telemetry.lock |
  *               the xarrays' own locks
  *                 oac_client.lock | oac_users.lock | oac_recovery.lock | oac_health.lock |
- *                 oac_events.lock | oac_self_tests.lock
- * Of these only turn, reservation, context, telemetry, scrub and admin locks are held across a wait
+ *                 oac_events.lock | oac_errands.lock
+ * Of these only turn, reservation, context, fetch, scrub and admin locks are held across a wait
  * for the card, and that wait ends with the admin deadline, or for turn with that of a boot. Who has
- * the turn may take all others; the PCI core's lock on the device comes in front of it.
+ * the turn may take all others; the PCI core's lock on the device comes in front of it, its lock on
+ * buses behind it: who holds that one only tries for a turn.
  * Who holds any of the others only asks for a recovery. Nothing that touches user memory runs under
  * any of them. A buffer may be freed with its last reference: none is put under a context's lock.
  * A card that takes its local memory back holds its turn, its scrub lock and the dma-buf's, and waits
@@ -96,7 +98,9 @@ struct oac_admin {
 
 /* Sensors as they were last read; readers in a hurry share one reading. */
 struct oac_telemetry {
-	struct mutex lock;		/* guards all fields */
+	struct mutex fetch;		/* held by whoever asks the card; guards fetched */
+	struct oac_sensor_value fetched[OAC_SENSOR_MAX];
+	struct mutex lock;		/* guards the rest */
 	unsigned long read_jiffies;
 	bool valid;
 	unsigned int count;
@@ -176,7 +180,8 @@ struct oac_card {
 	struct oac_health health;
 	struct oac_events events;
 	struct oac_recovery recovery;
-	struct oac_self_tests self_tests;
+	struct oac_errands self_tests;	/* apart: they take longer than a log */
+	struct oac_errands logs;
 	struct oac_watch watch;
 
 	u32 generation;			/* resets known of; raised by who has the turn */
@@ -185,6 +190,7 @@ struct oac_card {
 	bool dumped;			/* there is evidence of the first failure; under the turn */
 	bool loading;			/* FIRMWARE_LOAD has the turn */
 	unsigned long away;		/* OAC_AWAY_*: registers are not there for the moment */
+	unsigned long owed;		/* OAC_OWED_*: to the PCI core, by the next who has the turn */
 	unsigned long away_until;	/* jiffies, of an error of the link; 0: none; under the turn */
 
 	bool lost;			/* gone or given up: see oac_card_lose() */
@@ -301,6 +307,10 @@ static inline bool oac_card_is_lost(struct oac_card *card)
 /* Bits of oac_card.away. */
 #define OAC_AWAY_PCI		0	/* the PCI core resets it, or it sleeps */
 #define OAC_AWAY_RESET		1	/* we reset it */
+
+/* Bits of oac_card.owed: see oac_pci_serve(). */
+#define OAC_OWED_BEGIN		0	/* the link has an error */
+#define OAC_OWED_END		1	/* it works again */
 
 static inline bool oac_card_is_away(struct oac_card *card)
 {
@@ -419,6 +429,7 @@ void oac_doorbell_revoke_all(struct oac_card *card);
 int oac_telemetry_start(struct oac_card *card, const struct oac_identify *identify);
 unsigned int oac_telemetry_count(struct oac_card *card);
 int oac_telemetry_read(struct oac_card *card, struct drm_oac_info_sensor *sensors);
+bool oac_telemetry_known(struct oac_card *card, struct drm_oac_info_sensor *sensors, int *count);
 void oac_telemetry_judge(struct oac_card *card);
 
 /* oac_info.c */

@@ -9,6 +9,7 @@
 
 #include <linux/bitmap.h>
 #include <linux/dma-direction.h>
+#include <linux/kref.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -26,7 +27,6 @@ struct drm_file;
 struct oac_card;
 struct oac_context;
 struct oac_queue;
-struct oac_self_test;
 struct pci_dev;
 struct task_struct;
 
@@ -95,13 +95,23 @@ struct oac_recovery {
 	struct drm_oac_info_rung rungs[OAC_RUNG_COUNT];
 };
 
-/* ---- Self-tests ------------------------------------------------------------------------------- */
+/* ---- Errands ---------------------------------------------------------------------------------- */
 
-struct oac_self_tests {
-	spinlock_t lock;		/* guards the next three */
+/* One thing that the card is asked; part of what holds the answer. See oac_errand.c. */
+struct oac_errand {
+	struct kref ref;
+	struct list_head node;		/* in oac_errands.waiting until it is begun */
+	int (*run)(struct oac_card *card, struct oac_errand *errand);
+	void (*release)(struct kref *ref);
+	bool is_done;
+	int err;			/* once it is done */
+};
+
+struct oac_errands {
+	struct oac_card *card;
+	spinlock_t lock;		/* guards the next two */
 	bool closed;			/* the driver lets go of the card */
-	struct list_head waiting;	/* oac_self_test.node: not begun */
-	struct oac_self_test *running;	/* NULL: none, or nobody waits for it */
+	struct list_head waiting;	/* oac_errand.node: not begun */
 	wait_queue_head_t wait;		/* one is done */
 	struct work_struct work;
 };
@@ -187,6 +197,7 @@ void oac_recover_fini(struct oac_card *card);
 void oac_turn_take(struct oac_card *card);
 bool oac_turn_try(struct oac_card *card);
 bool oac_turn_is_mine(struct oac_card *card);
+void oac_turn_leave(struct oac_card *card);
 void oac_turn_give(struct oac_card *card);
 void oac_card_fail(struct oac_card *card, u32 cause, const char *why);
 void oac_card_hangs(struct oac_card *card, struct oac_queue *queue);
@@ -202,9 +213,17 @@ const char *oac_cause_word(u32 cause);
 int oac_rung_by_word(const char *word);
 int oac_ioctl_reset(struct drm_device *drm, void *data, struct drm_file *file);
 
+/* oac_errand.c */
+void oac_errands_init(struct oac_errands *errands, struct oac_card *card);
+void oac_errands_fini(struct oac_errands *errands);
+void oac_errand_init(struct oac_errand *errand,
+		     int (*run)(struct oac_card *card, struct oac_errand *errand),
+		     void (*release)(struct kref *ref));
+int oac_errand_send(struct oac_errands *errands, struct oac_errand *errand, u64 deadline_ns,
+		    bool *is_done);
+void oac_errand_put(struct oac_errand *errand);
+
 /* oac_self_test.c */
-void oac_self_test_init(struct oac_card *card);
-void oac_self_test_fini(struct oac_card *card);
 int oac_ioctl_self_test(struct drm_device *drm, void *data, struct drm_file *file);
 
 /* oac_reset.c */
@@ -219,6 +238,7 @@ extern const struct dev_pm_ops oac_pm_ops;
 int oac_pci_save(struct oac_card *card);
 void oac_pci_restore(struct oac_card *card);
 void oac_pci_forget(struct oac_card *card);
+void oac_pci_serve(struct oac_card *card);
 void oac_pci_watch(struct oac_card *card);
 
 /* oac_dump.c */

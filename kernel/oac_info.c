@@ -32,6 +32,15 @@ static int oac_info_alloc(struct oac_info *info, u32 most, u32 size)
 	return info->elements ? 0 : -ENOMEM;
 }
 
+struct oac_info_topic {
+	/* One of: from what the driver knows; from the card, unless it was just asked. */
+	int (*gather)(struct oac_file *file, u64 start, struct oac_info *info);
+	int (*ask)(struct oac_card *card, u64 start, struct oac_info *info);
+	bool (*recall)(struct oac_card *card, struct oac_info *info);
+	bool start_is_seq;	/* start has been seen to, else it is an index */
+	bool works_lost;	/* of a card that is gone, too */
+};
+
 /* ---- DEVICE ----------------------------------------------------------------------------------- */
 
 static void oac_info_fill_identify(struct oac_card *card, struct drm_oac_info_device *device)
@@ -130,23 +139,33 @@ static int oac_info_device(struct oac_file *file, u64 start, struct oac_info *in
 	return 0;
 }
 
-/* ---- SENSORS, COUNTERS, EVENTS ---------------------------------------------------------------- */
+/* ---- SENSORS, COUNTERS, EVENTS: the card is asked --------------------------------------------- */
 
-static int oac_info_sensors(struct oac_file *file, u64 start, struct oac_info *info)
+static bool oac_info_sensors_recall(struct oac_card *card, struct oac_info *info)
+{
+	int count;
+
+	if (oac_info_alloc(info, OAC_SENSOR_MAX, sizeof(struct drm_oac_info_sensor)) ||
+	    !oac_telemetry_known(card, info->elements, &count))
+		return false;
+	info->count = count;
+	return true;
+}
+
+static int oac_info_sensors(struct oac_card *card, u64 start, struct oac_info *info)
 {
 	int got = oac_info_alloc(info, OAC_SENSOR_MAX, sizeof(struct drm_oac_info_sensor));
 
 	if (!got)
-		got = oac_telemetry_read(file->card, info->elements);
+		got = oac_telemetry_read(card, info->elements);
 	if (got < 0)
 		return got;
 	info->count = got;
 	return 0;
 }
 
-static int oac_info_counters(struct oac_file *file, u64 start, struct oac_info *info)
+static int oac_info_counters(struct oac_card *card, u64 start, struct oac_info *info)
 {
-	struct oac_card *card = file->card;
 	u32 most = OAC_ADMIN_DATA_SIZE / sizeof(struct oac_counter);
 	struct drm_oac_info_counter *counter;
 	struct oac_counter *log;
@@ -214,9 +233,8 @@ static int oac_info_fetch_events(struct oac_card *card, u64 start, struct oac_ev
 	return 0;
 }
 
-static int oac_info_events(struct oac_file *file, u64 start, struct oac_info *info)
+static int oac_info_events(struct oac_card *card, u64 start, struct oac_info *info)
 {
-	struct oac_card *card = file->card;
 	struct oac_event *log;
 	u32 most;
 	int err;
@@ -234,6 +252,51 @@ static int oac_info_events(struct oac_file *file, u64 start, struct oac_info *in
 		return -ENOMEM;
 	err = oac_info_fetch_events(card, start, log, most, info);
 	kvfree(log);
+	return err;
+}
+
+struct oac_info_errand {
+	struct oac_errand errand;
+	int (*ask)(struct oac_card *card, u64 start, struct oac_info *info);
+	u64 start;
+	struct oac_info info;
+};
+
+static int oac_info_errand_run(struct oac_card *card, struct oac_errand *errand)
+{
+	struct oac_info_errand *of = container_of(errand, struct oac_info_errand, errand);
+
+	return of->ask(card, of->start, &of->info);
+}
+
+static void oac_info_errand_release(struct kref *ref)
+{
+	struct oac_info_errand *of = container_of(ref, struct oac_info_errand, errand.ref);
+
+	kvfree(of->info.elements);
+	kfree(of);
+}
+
+/* The caller need not wait for as long as the card may take. */
+static int oac_info_ask(struct oac_card *card, const struct oac_info_topic *topic, u64 start,
+			u64 deadline_ns, struct oac_info *info)
+{
+	struct oac_info_errand *of;
+	bool is_done;
+	int err;
+
+	if (topic->recall && topic->recall(card, info))
+		return 0;
+	of = kzalloc(sizeof(*of), GFP_KERNEL);
+	if (!of)
+		return -ENOMEM;
+	oac_errand_init(&of->errand, oac_info_errand_run, oac_info_errand_release);
+	of->ask = topic->ask;
+	of->start = start;
+	err = oac_errand_send(&card->logs, &of->errand, deadline_ns, &is_done);
+	if (is_done)
+		swap(*info, of->info);
+	oac_errand_put(&of->errand);
 	return err;
 }
 
@@ -353,37 +416,45 @@ static int oac_info_rungs(struct oac_file *file, u64 start, struct oac_info *inf
 
 /* ---- Dispatch --------------------------------------------------------------------------------- */
 
-static const struct oac_info_topic {
-	int (*gather)(struct oac_file *file, u64 start, struct oac_info *info);
-	bool needs_firmware;	/* without it there are no elements */
-	bool start_is_seq;	/* start has been seen to, else it is an index */
-	bool works_lost;	/* of a card that is gone, too */
-} oac_info_topics[] = {
-	[DRM_OAC_INFO_DEVICE] = { oac_info_device, false, false },
-	[DRM_OAC_INFO_SENSORS] = { oac_info_sensors, true, false },
-	[DRM_OAC_INFO_COUNTERS] = { oac_info_counters, true, false },
-	[DRM_OAC_INFO_EVENTS] = { oac_info_events, true, true },
-	[DRM_OAC_INFO_CLIENTS] = { oac_info_clients, false, false },
-	[DRM_OAC_INFO_CONTEXTS] = { oac_info_contexts, false, false },
-	[DRM_OAC_INFO_HEALTH] = { oac_info_health, false, false, true },
-	[DRM_OAC_INFO_RUNGS] = { oac_info_rungs, false, false, true },
+static const struct oac_info_topic oac_info_topics[] = {
+	[DRM_OAC_INFO_DEVICE] = { .gather = oac_info_device },
+	[DRM_OAC_INFO_SENSORS] = { .ask = oac_info_sensors,
+				   .recall = oac_info_sensors_recall },
+	[DRM_OAC_INFO_COUNTERS] = { .ask = oac_info_counters },
+	[DRM_OAC_INFO_EVENTS] = { .ask = oac_info_events, .start_is_seq = true },
+	[DRM_OAC_INFO_CLIENTS] = { .gather = oac_info_clients },
+	[DRM_OAC_INFO_CONTEXTS] = { .gather = oac_info_contexts },
+	[DRM_OAC_INFO_HEALTH] = { .gather = oac_info_health, .works_lost = true },
+	[DRM_OAC_INFO_RUNGS] = { .gather = oac_info_rungs, .works_lost = true },
 };
 
-static int oac_info_gather(struct oac_file *file, const struct oac_info_topic *topic, u64 start,
-			   struct oac_info *info)
+static int oac_info_fill(struct oac_file *file, const struct oac_info_topic *topic,
+			 const struct drm_oac_info_get *args, struct oac_info *info)
+{
+	struct oac_card *card = file->card;
+	int err = oac_card_check(card);
+
+	/* Without firmware the card has no elements. */
+	if (err == -EHOSTDOWN && topic->gather)
+		err = 0;
+	if (err == -ENODEV && topic->works_lost)
+		err = 0;
+	if (err)
+		return err;
+	if (topic->gather)
+		return topic->gather(file, args->start, info);
+	return oac_info_ask(card, topic, args->start, args->deadline_ns ?: U64_MAX, info);
+}
+
+static int oac_info_gather(struct oac_file *file, const struct oac_info_topic *topic,
+			   const struct drm_oac_info_get *args, struct oac_info *info)
 {
 	struct oac_card *card = file->card;
 	int idx, err;
 
 	if (!drm_dev_enter(&card->drm, &idx))
 		return -ENODEV;
-	err = oac_card_check(card);
-	if (err == -EHOSTDOWN && !topic->needs_firmware)
-		err = 0;
-	if (err == -ENODEV && topic->works_lost)
-		err = 0;
-	if (!err)
-		err = topic->gather(file, start, info);
+	err = oac_info_fill(file, topic, args, info);
 	/* It may also stop while it is being asked. */
 	if (err == -EHOSTDOWN) {
 		info->count = 0;
@@ -424,11 +495,11 @@ int oac_ioctl_info_get(struct drm_device *drm, void *data, struct drm_file *file
 	if (args->pad || args->topic >= ARRAY_SIZE(oac_info_topics))
 		return -EINVAL;
 	topic = &oac_info_topics[array_index_nospec(args->topic, ARRAY_SIZE(oac_info_topics))];
-	if (!topic->gather)
+	if (!topic->gather && !topic->ask)
 		return -EINVAL;
 	if (args->count && (!args->stride || args->stride > OAC_INFO_STRIDE_MAX))
 		return -EINVAL;
-	err = oac_info_gather(file->driver_priv, topic, args->start, &info);
+	err = oac_info_gather(file->driver_priv, topic, args, &info);
 	if (!err)
 		err = oac_info_copy(&info, topic->start_is_seq ? 0 : args->start, args);
 	kvfree(info.elements);

@@ -47,50 +47,28 @@ static bool oac_pci_is_ours(struct oac_card *card)
 	return READ_ONCE(card->recovery.owner) == current;
 }
 
-/* Nothing of the card is touched: it may be gone, or frozen. until: see oac_card.away_until. */
-static void oac_pci_begin(struct oac_card *card, u32 cause, unsigned long until)
+/* With the turn. Nothing of the card is touched: it may be gone, or frozen. */
+static void oac_pci_begin(struct oac_card *card, u32 cause)
 {
-	/* First: whoever has the turn finds out, and gives it up soon. */
-	set_bit(OAC_AWAY_PCI, &card->away);
-	oac_turn_take(card);
-	WRITE_ONCE(card->away_until, until);
 	oac_health_reset_begins(card, cause);
 	oac_reset_quiesce(card);
-	oac_turn_give(card);
 }
 
-/* Unlike a reset, an error need not come to an end that we are told of. */
-static void oac_pci_begin_error(struct oac_card *card)
-{
-	unsigned long until = jiffies + msecs_to_jiffies(OAC_PCI_PATIENCE_MS);
-
-	oac_pci_begin(card, OAC_CAUSE_PCI_ERROR, until ?: 1);
-}
-
-static void oac_pci_settle(struct oac_card *card)
-{
-	oac_turn_take(card);
-	oac_reset_settle(card, NULL);
-	oac_turn_give(card);
-}
-
-/* A card that was given up as gone may be back: the PCI core has just reset it. */
+/* With the turn. A card that was given up as gone may be back: the PCI core has just reset it. */
 static void oac_pci_end(struct oac_card *card, u32 cause)
 {
-	oac_turn_take(card);
 	WRITE_ONCE(card->away_until, 0);
 	clear_bit(OAC_AWAY_PCI, &card->away);
 	if (!pci_device_is_present(card->pdev)) {
 		oac_card_lose(card, "it did not come back");
-	} else {
-		if (oac_card_is_lost(card)) {
-			cancel_work_sync(&card->lost_work);
-			WRITE_ONCE(card->lost, false);
-			oac_health_clear(card, OAC_REASON_GONE);
-		}
-		oac_recover_want(card, cause);
+		return;
 	}
-	oac_turn_give(card);
+	if (oac_card_is_lost(card)) {
+		cancel_work_sync(&card->lost_work);
+		WRITE_ONCE(card->lost, false);
+		oac_health_clear(card, OAC_REASON_GONE);
+	}
+	oac_recover_want(card, cause);
 }
 
 /*
@@ -112,6 +90,42 @@ void oac_pci_watch(struct oac_card *card)
 
 /* ---- Errors of the link ----------------------------------------------------------------------- */
 
+/* Unlike a reset, an error need not come to an end that we are told of: hence the patience. */
+static void oac_pci_begin_error(struct oac_card *card)
+{
+	unsigned long until = jiffies + msecs_to_jiffies(OAC_PCI_PATIENCE_MS);
+
+	WRITE_ONCE(card->away_until, until ?: 1);
+	oac_pci_begin(card, OAC_CAUSE_PCI_ERROR);
+	oac_reset_settle(card, NULL);
+}
+
+/*
+ * Does what the callbacks below left to do. They hold a lock of the bus that a bus reset takes, too:
+ * so they must not wait for a turn, and whoever has it does this for them when it gives it up.
+ */
+void oac_pci_serve(struct oac_card *card)
+{
+	while (READ_ONCE(card->owed) && oac_turn_try(card)) {
+		if (test_and_clear_bit(OAC_OWED_BEGIN, &card->owed))
+			oac_pci_begin_error(card);
+		if (test_and_clear_bit(OAC_OWED_END, &card->owed))
+			oac_pci_end(card, OAC_CAUSE_PCI_ERROR);
+		oac_turn_leave(card);
+	}
+}
+
+/* From now on whoever has the turn finds the card away, and gives the turn up soon. */
+static void oac_pci_freeze(struct oac_card *card)
+{
+	/* Of an error before this one, if any. */
+	clear_bit(OAC_OWED_END, &card->owed);
+	set_bit(OAC_AWAY_PCI, &card->away);
+	set_bit(OAC_OWED_BEGIN, &card->owed);
+	smp_mb__after_atomic();	/* with oac_turn_leave(): it finds this, or we find the turn free */
+	oac_pci_serve(card);
+}
+
 static pci_ers_result_t oac_pci_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
 {
 	struct oac_card *card = pci_get_drvdata(pdev);
@@ -125,8 +139,7 @@ static pci_ers_result_t oac_pci_error_detected(struct pci_dev *pdev, pci_channel
 	/* The link works: maybe nobody has lost anything. */
 	if (state == pci_channel_io_normal)
 		return PCI_ERS_RESULT_CAN_RECOVER;
-	oac_pci_begin_error(card);
-	oac_pci_settle(card);
+	oac_pci_freeze(card);
 	return PCI_ERS_RESULT_NEED_RESET;
 }
 
@@ -152,10 +165,8 @@ static pci_ers_result_t oac_pci_slot_reset(struct pci_dev *pdev)
 	struct oac_card *card = pci_get_drvdata(pdev);
 
 	/* Not known before if the error was not a fatal one. */
-	if (!test_bit(OAC_AWAY_PCI, &card->away)) {
-		oac_pci_begin_error(card);
-		oac_pci_settle(card);
-	}
+	if (!test_bit(OAC_AWAY_PCI, &card->away))
+		oac_pci_freeze(card);
 	oac_pci_restore(card);
 	if (pci_device_is_present(pdev) && oac_hw_is_there(card))
 		return PCI_ERS_RESULT_RECOVERED;
@@ -169,8 +180,11 @@ static void oac_pci_resume(struct pci_dev *pdev)
 	struct oac_card *card = pci_get_drvdata(pdev);
 
 	/* Else nothing was lost. */
-	if (test_bit(OAC_AWAY_PCI, &card->away))
-		oac_pci_end(card, OAC_CAUSE_PCI_ERROR);
+	if (!test_bit(OAC_AWAY_PCI, &card->away))
+		return;
+	set_bit(OAC_OWED_END, &card->owed);
+	smp_mb__after_atomic();	/* as above */
+	oac_pci_serve(card);
 }
 
 /* ---- Resets by others: sysfs reset ------------------------------------------------------------ */
@@ -180,8 +194,13 @@ static void oac_pci_reset_prepare(struct pci_dev *pdev)
 {
 	struct oac_card *card = pci_get_drvdata(pdev);
 
-	if (!oac_pci_is_ours(card))
-		oac_pci_begin(card, OAC_CAUSE_OPERATOR, 0);
+	if (oac_pci_is_ours(card))
+		return;
+	/* First: whoever has the turn finds out, and gives it up soon. */
+	set_bit(OAC_AWAY_PCI, &card->away);
+	oac_turn_take(card);
+	oac_pci_begin(card, OAC_CAUSE_OPERATOR);
+	oac_turn_give(card);
 }
 
 static void oac_pci_reset_done(struct pci_dev *pdev)
@@ -190,9 +209,11 @@ static void oac_pci_reset_done(struct pci_dev *pdev)
 
 	if (oac_pci_is_ours(card))
 		return;
-	oac_pci_settle(card);
+	oac_turn_take(card);
+	oac_reset_settle(card, NULL);
 	oac_pci_restore(card);
 	oac_pci_end(card, OAC_CAUSE_OPERATOR);
+	oac_turn_give(card);
 }
 
 const struct pci_error_handlers oac_pci_errors = {
@@ -227,8 +248,11 @@ static int oac_pci_wake(struct device *dev)
 	struct oac_card *card = dev_get_drvdata(dev);
 
 	pci_clear_master(card->pdev);
-	if (!oac_card_is_lost(card))
-		oac_pci_end(card, OAC_CAUSE_RESUME);
+	if (oac_card_is_lost(card))
+		return 0;
+	oac_turn_take(card);
+	oac_pci_end(card, OAC_CAUSE_RESUME);
+	oac_turn_give(card);
 	return 0;
 }
 

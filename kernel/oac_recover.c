@@ -93,10 +93,17 @@ bool oac_turn_try(struct oac_card *card)
 	return true;
 }
 
-void oac_turn_give(struct oac_card *card)
+void oac_turn_leave(struct oac_card *card)
 {
 	WRITE_ONCE(card->recovery.owner, NULL);
 	mutex_unlock(&card->recovery.turn);
+	smp_mb();	/* before a look at oac_card.owed */
+}
+
+void oac_turn_give(struct oac_card *card)
+{
+	oac_turn_leave(card);
+	oac_pci_serve(card);
 }
 
 bool oac_turn_is_mine(struct oac_card *card)

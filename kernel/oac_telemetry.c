@@ -20,9 +20,12 @@ int oac_telemetry_start(struct oac_card *card, const struct oac_identify *identi
 	u32 count = le32_to_cpu(identify->sensor_count);
 	int got = 0;
 
+	/* With none that are known, nobody looks at what is described. */
+	mutex_lock(&telemetry->fetch);
 	mutex_lock(&telemetry->lock);
 	telemetry->valid = false;
 	telemetry->count = 0;
+	mutex_unlock(&telemetry->lock);
 	if (count)
 		got = oac_admin_get_log(card, OAC_LOG_SENSOR_INFO, 0, telemetry->info, count,
 					sizeof(*telemetry->info));
@@ -30,31 +33,74 @@ int oac_telemetry_start(struct oac_card *card, const struct oac_identify *identi
 		drm_err(&card->drm, "%d sensors described, %u promised\n", got, count);
 		got = -EPROTO;
 	}
+	mutex_lock(&telemetry->lock);
 	if (got >= 0)
 		telemetry->count = count;
 	mutex_unlock(&telemetry->lock);
+	mutex_unlock(&telemetry->fetch);
 	return got < 0 ? got : 0;
 }
 
-static int oac_telemetry_refresh_locked(struct oac_card *card)
+static bool oac_telemetry_is_fresh_locked(const struct oac_telemetry *telemetry)
 {
-	struct oac_telemetry *telemetry = &card->telemetry;
 	unsigned long age = msecs_to_jiffies(OAC_TELEMETRY_AGE_MS);
-	int got;
 
 	lockdep_assert_held(&telemetry->lock);
-	if (telemetry->valid && time_before(jiffies, telemetry->read_jiffies + age))
-		return 0;
-	telemetry->valid = false;
-	got = oac_admin_get_log(card, OAC_LOG_SENSOR_VALUES, 0, telemetry->values, telemetry->count,
-				sizeof(*telemetry->values));
-	if (got < 0)
-		return got;
-	if (got != telemetry->count)
-		return -EPROTO;
+	return !telemetry->count ||
+	       (telemetry->valid && time_before(jiffies, telemetry->read_jiffies + age));
+}
+
+/* What is known, if that is fresh enough; false: the card has to be asked. */
+bool oac_telemetry_known(struct oac_card *card, struct drm_oac_info_sensor *sensors, int *count)
+{
+	struct oac_telemetry *telemetry = &card->telemetry;
+	bool is_fresh;
+	unsigned int i;
+
+	mutex_lock(&telemetry->lock);
+	is_fresh = oac_telemetry_is_fresh_locked(telemetry);
+	if (is_fresh) {
+		for (i = 0; i < telemetry->count; i++)
+			oac_check_sensor(&telemetry->info[i], &telemetry->values[i], &sensors[i]);
+		*count = telemetry->count;
+	}
+	mutex_unlock(&telemetry->lock);
+	return is_fresh;
+}
+
+static void oac_telemetry_keep(struct oac_telemetry *telemetry)
+{
+	mutex_lock(&telemetry->lock);
+	memcpy(telemetry->values, telemetry->fetched, sizeof(telemetry->values));
 	telemetry->read_jiffies = jiffies;
 	telemetry->valid = true;
-	return 0;
+	mutex_unlock(&telemetry->lock);
+}
+
+/* Asks the card, unless somebody else just has. Whoever reads what is known need not wait for it. */
+static int oac_telemetry_refresh(struct oac_card *card)
+{
+	struct oac_telemetry *telemetry = &card->telemetry;
+	unsigned int count;
+	bool is_fresh;
+	int got = 0;
+
+	if (mutex_lock_killable(&telemetry->fetch))
+		return -EINTR;
+	mutex_lock(&telemetry->lock);
+	is_fresh = oac_telemetry_is_fresh_locked(telemetry);
+	count = telemetry->count;
+	mutex_unlock(&telemetry->lock);
+	if (!is_fresh) {
+		got = oac_admin_get_log(card, OAC_LOG_SENSOR_VALUES, 0, telemetry->fetched, count,
+					sizeof(*telemetry->fetched));
+		if (got == count)
+			oac_telemetry_keep(telemetry);
+		else if (got >= 0)
+			got = -EPROTO;
+	}
+	mutex_unlock(&telemetry->fetch);
+	return min(got, 0);
 }
 
 unsigned int oac_telemetry_count(struct oac_card *card)
@@ -67,23 +113,17 @@ unsigned int oac_telemetry_count(struct oac_card *card)
 	return count;
 }
 
-/* All sensors into an array of OAC_SENSOR_MAX; returns how many there are. */
+/* All sensors into an array of OAC_SENSOR_MAX; returns how many there are. Waits for the card. */
 int oac_telemetry_read(struct oac_card *card, struct drm_oac_info_sensor *sensors)
 {
-	struct oac_telemetry *telemetry = &card->telemetry;
-	unsigned int i;
-	int ret;
+	int count, err;
 
-	if (mutex_lock_killable(&telemetry->lock))
-		return -EINTR;
-	ret = telemetry->count ? oac_telemetry_refresh_locked(card) : 0;
-	if (!ret) {
-		for (i = 0; i < telemetry->count; i++)
-			oac_check_sensor(&telemetry->info[i], &telemetry->values[i], &sensors[i]);
-		ret = telemetry->count;
+	while (!oac_telemetry_known(card, sensors, &count)) {
+		err = oac_telemetry_refresh(card);
+		if (err)
+			return err;
 	}
-	mutex_unlock(&telemetry->lock);
-	return ret;
+	return count;
 }
 
 /* ---- Health ----------------------------------------------------------------------------------- */

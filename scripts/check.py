@@ -370,6 +370,8 @@ class Guest:
         return "-".join(filter(None, (self.suite, self.what)))
 
 
+# One of them in trouble.
+SIX = Guest("six", cards=6)
 DRIVER_SUBMISSION = Guest("api", what="driver", append="ACCEL_SUBMIT=driver")
 # No queue may have a doorbell, and all interrupts come by one vector.
 POOREST = [Guest(suite, what="poorest", append="oac.vectors=1 oac.user_submission=0")
@@ -383,16 +385,16 @@ AER = Guest("aer")
 # How often a card goes and comes where use after free is found at once.
 ROUNDS = Guest("rounds", append="OAC_STRESS_ROUNDS=200")
 
-# Each life of a card takes a guest a second or two: the debug ring pulls it at every access.
+# Each life of a card takes a guest a second or two: so only here is it not pulled at every access.
 MALICIOUS = Guest("malicious", append="OAC_TEST_STRIDE=8")
 
 # The VM ring by kernel. Guests of one kernel run one after the other, those of different kernels
 # two at a time.
 RING = {
     "6.12": [Guest("all"), DRIVER_SUBMISSION, Guest("queues"), Guest("faults"), *POOREST, NUMA,
-             AER, Guest("digits", cards=6)],
+             AER, SIX, Guest("digits", cards=6)],
     "7.3": [Guest("all"), DRIVER_SUBMISSION, PEER, STRESS, Guest("faults"), MALICIOUS, AER,
-            Guest("rounds"), Guest("digits", cards=6)],
+            Guest("rounds"), SIX, Guest("digits", cards=6)],
     "6.1": [Guest("smoke"), Guest("api"), Guest("abi")],
 }
 RING_TIMEOUT = 2400
@@ -449,11 +451,20 @@ def ring_kernel(kernel, guests=None, timeout=RING_TIMEOUT):
     return result
 
 
+def prepared(what, command, timeout):
+    """For the guests: failures only."""
+    status, output = run(command, what, timeout)
+    return Result() if status == 0 else Result(failures=[(f"vm/{what}", f"{output}\n{said(status)}")])
+
+
+def digits_data():
+    return prepared("digits-data", ["scripts/fetch-digits.sh", "build/data/digits.csv.gz"], 300)
+
+
 def stage_vm(_stage):
-    status, output = run(["scripts/fetch-digits.sh", "build/data/digits.csv.gz"], "digits-data", 300)
-    if status != 0:
-        return Result(failures=[("vm/digits-data", f"{output}\n{said(status)}")])
-    result = Result()
+    result = digits_data()
+    if result.failures:
+        return result
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
         for part in pool.map(ring_kernel, RING):
             result.add(part)
@@ -461,9 +472,9 @@ def stage_vm(_stage):
 
 
 def stage_debug(_stage):
-    status, output = run(["tests/vm/debug-kernel.sh"], "debug-kernel", DEBUG_TIMEOUT)
-    if status != 0:
-        return Result(failures=[("vm/debug-kernel", f"{output}\n{said(status)}")])
+    result = digits_data().add(prepared("debug-kernel", ["tests/vm/debug-kernel.sh"], DEBUG_TIMEOUT))
+    if result.failures:
+        return result
     return ring_kernel("debug", DEBUG_RING, DEBUG_TIMEOUT)
 
 

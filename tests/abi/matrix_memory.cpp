@@ -91,7 +91,11 @@ TEST_F(matrix, info_get)
 		     { kind::misaligned, at + 1, 0 },
 		     { kind::wrap, u64_max - 3, EFAULT },
 		     { kind::extra, kernel_address, EFAULT },
-		     { kind::most, u64_max, EFAULT } } } } });
+		     { kind::most, u64_max, EFAULT } } },
+		 /* This topic waits for nobody. */
+		 { "deadline_ns",
+		   role::free,
+		   { { kind::zero, 0, 0 }, { kind::one, 1, 0 }, { kind::most, u64_max, 0 } } } } });
 }
 
 TEST_F(matrix, context_create)

@@ -151,7 +151,7 @@ TEST_F(events, are_kept_over_a_reset)
 	const std::uint32_t generation = health().generation;
 
 	make_one();
-	reader.read_until(OAC_EVENT_QUEUE_ERROR);
+	const std::uint64_t before = reader.read_until(OAC_EVENT_QUEUE_ERROR).back().seq;
 	ASSERT_EQ(reset(soft), 0);
 	const auto got = reader.read_until(OAC_EVENT_BOOTED);
 	const auto has = [&](std::uint16_t code, std::uint64_t arg) {
@@ -162,7 +162,8 @@ TEST_F(events, are_kept_over_a_reset)
 	EXPECT_TRUE(has(OAC_EVENT_RECOVERY, OAC_CAUSE_OPERATOR));
 	EXPECT_TRUE(has(OAC_EVENT_CONTEXT_LOST, OAC_LOST_INNOCENT));
 	EXPECT_TRUE(has(OAC_EVENT_HEALTH, OAC_REASON_STARTING));
-	const event_reader all(dev(), 1);
-	const auto kept = all.read_until(OAC_EVENT_RECOVERED, OAC_RUNG_SOFT_RESET);
+	const event_reader again(dev(), before);
+	const auto kept = again.read_until(OAC_EVENT_RECOVERED, OAC_RUNG_SOFT_RESET);
+	EXPECT_EQ(kept.front().code, OAC_EVENT_QUEUE_ERROR);
 	EXPECT_EQ(kept.back().generation, generation + 1);
 }

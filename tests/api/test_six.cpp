@@ -4,7 +4,8 @@
 // Six cards, one of which is in trouble: whoever looks at all of them is answered at once, by that one
 // too. A look is what a fleet's monitor wants of a card: health, what was done about it, state, numbers,
 // clients, sensors, counters, and a stream of events. Of several looks the median is held against the
-// limit, because the machine may have other things to do.
+// limit, because the machine may have other things to do. The cards are in this process, or the
+// kernel's in a guest, which is emulated, and slow.
 #include "fixture.hpp"
 
 #include <algorithm>
@@ -22,8 +23,12 @@ namespace
 
 using clock = std::chrono::steady_clock;
 
-constexpr double limit_ms = 10;
-constexpr auto telemetry_timeout = 3ms;
+/// Of a look at one card, and of that what its sensors may take.
+struct limits {
+	double look_ms;
+	std::chrono::milliseconds sensors;
+};
+constexpr limits in_process = { 10, 3ms }, in_a_guest = { 100, 30ms };
 constexpr unsigned looks = 15;
 
 class six_test : public testing::Test
@@ -43,14 +48,23 @@ protected:
 
 	void SetUp() override
 	{
-		const char *given = std::getenv("ACCEL_EMU");
-		if (!given)
-			GTEST_SKIP() << "the cards are not emulated in this process";
-		before_ = given;
-		setenv("ACCEL_EMU", "6", 1);
-		for (unsigned i = 0; i < 6; i++)
-			cards_.push_back(std::make_unique<card>("emu:" + std::to_string(i)));
-		control_.emplace(sick().name);
+		if (const char *given = std::getenv("ACCEL_EMU")) {
+			before_ = given;
+			setenv("ACCEL_EMU", "6", 1);
+		} else if (std::getenv("OAC_TEST_CTL")) {
+			limits_ = in_a_guest;
+			limits_.look_ms *= slower();
+		} else {
+			GTEST_SKIP() << "no way to put faults into these cards";
+		}
+		const auto names = accel::enumerate();
+		if (names.size() != 6)
+			GTEST_SKIP() << "takes six cards, here are " << names.size();
+		for (const auto &name : names)
+			cards_.push_back(std::make_unique<card>(name));
+		control_.emplace(sick().device.string(ACCEL_STRING_PCI_ADDRESS).value_or(sick().name),
+				 api::card_control::where::anywhere);
+		ASSERT_TRUE(control_->is_there());
 	}
 	void TearDown() override
 	{
@@ -65,17 +79,23 @@ protected:
 	}
 
 	card &sick() { return *cards_.back(); }
+	bool is_in_process() const { return !before_.empty(); }
+	/// The debug kernel is.
+	static unsigned slower()
+	{
+		const char *text = std::getenv("OAC_TEST_SLOW");
+		return text ? static_cast<unsigned>(std::stoul(text)) : 1;
+	}
 
 	/// All that a monitor asks one card; how long that took. Errors are answers, too.
-	static double look_at(card &one)
+	double look_at(card &one) const
 	{
 		const auto start = clock::now();
 		EXPECT_FALSE(one.device.health().state_name().empty());
 		static_cast<void>(one.device.history(ACCEL_RUNG_SOFT_RESET));
 		accel_telemetry *read = nullptr;
 		const int result = accel_telemetry_read_within(
-			one.device.get(), std::chrono::nanoseconds(telemetry_timeout).count(),
-			&read);
+			one.device.get(), std::chrono::nanoseconds(limits_.sensors).count(), &read);
 		one.is_old = result == 0 && accel_telemetry_age(read) > 0;
 		accel_telemetry_free(read);
 		EXPECT_TRUE(result == 0 || result == -EHOSTDOWN || result == -ENODEV)
@@ -122,11 +142,11 @@ protected:
 			old += sick().is_old;
 		}
 		std::sort(longest.begin(), longest.end());
-		std::printf("%s: the slowest of six cards took %.2f ms, at most %.2f ms\n", what,
+		std::printf("note: %s: the slowest of six cards took %.2f ms, at most %.2f ms\n", what,
 			    longest[looks / 2], longest.back());
 		RecordProperty("median_us", static_cast<int>(longest[looks / 2] * 1e3));
 		RecordProperty("longest_us", static_cast<int>(longest.back() * 1e3));
-		EXPECT_LT(longest[looks / 2], limit_ms);
+		EXPECT_LT(longest[looks / 2], limits_.look_ms);
 		EXPECT_TRUE(!is_hung || old > 0) << "it was not hung";
 	}
 
@@ -135,6 +155,7 @@ protected:
 
 private:
 	std::string before_;
+	limits limits_ = in_process;
 };
 
 TEST_F(six_test, all_are_well)
@@ -221,22 +242,22 @@ TEST_F(six_test, firmware_is_being_loaded)
 
 TEST_F(six_test, register_accesses_are_slow)
 {
-	for (const char *us : { "1000", "20000" }) {
+	/* Each stops one of the guest's processors as well. */
+	const std::vector<const char *> those = is_in_process() ?
+							std::vector{ "1000", "20000" } :
+							std::vector{ "1000" };
+	for (const char *us : those) {
 		control_->clear();
 		control_->inject(std::string(R"("fault":"slow_mmio","us":)") + us);
 		expect_answers((std::string("register accesses take us ") + us).c_str());
 	}
 }
 
-TEST_F(six_test, a_card_is_dead)
-{
-	control_->inject(R"("fault":"dead")");
-	expect_answers("a card is dead");
-}
-
 /// One behind a socket, whose server is halted: nothing at all answers.
 TEST_F(six_test, a_server_stands_still)
 {
+	if (!is_in_process())
+		GTEST_SKIP() << "a guest stands still with it";
 	api::emulator_process server;
 	if (!server.is_there())
 		GTEST_SKIP() << "no accel-emu beside this program";
@@ -246,6 +267,13 @@ TEST_F(six_test, a_server_stands_still)
 	server.halt();
 	expect_answers("a server stands still", true);
 	server.go_on();
+}
+
+/* The last one, since in a guest nobody brings it back. */
+TEST_F(six_test, a_card_is_dead)
+{
+	control_->inject(R"("fault":"dead")");
+	expect_answers("a card is dead");
 }
 
 } // namespace

@@ -124,7 +124,9 @@ extern "C" {
 
 /**
  * struct drm_oac_info_get - read what the driver knows; needs no context and no privilege
- * Errors: EINVAL unknown topic.
+ * Only SENSORS, COUNTERS and EVENTS ask the card, and wait for it until the deadline, or as long as
+ * the driver has patience with the card; all other topics answer at once, whatever the card does.
+ * Errors: EINVAL unknown topic; ETIMEDOUT the card was asked, and is still at it.
  */
 struct drm_oac_info_get {
 	__u32 topic;		/* in: DRM_OAC_INFO_* */
@@ -134,6 +136,7 @@ struct drm_oac_info_get {
 	__u32 pad;
 	__u64 start;		/* in: EVENTS: first sequence number wanted; else first index */
 	__u64 data;		/* in: pointer */
+	__u64 deadline_ns;	/* in: absolute, CLOCK_MONOTONIC; 0: the driver's own */
 };
 
 struct drm_oac_info_device {

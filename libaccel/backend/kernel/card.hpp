@@ -100,11 +100,15 @@ private:
 	/* Counts a use of a handle; closes it if that is not possible. */
 	void add_use(std::uint32_t handle);
 	void drop_use(std::uint32_t handle) noexcept;
-	/* One INFO_GET: how many elements were written, never more than count. */
+	/*
+	 * One INFO_GET: how many elements were written, never more than count. The deadline is for
+	 * those topics that ask the card; 0: as long as the module has patience with it.
+	 */
 	std::uint32_t read_topic(std::uint32_t topic, std::uint64_t start, void *data,
-				 std::size_t stride, std::size_t count);
+				 std::size_t stride, std::size_t count,
+				 std::int64_t deadline = 0);
 	template <class Element>
-	std::vector<Element> read_table(std::uint32_t topic);
+	std::vector<Element> read_table(std::uint32_t topic, std::int64_t deadline = 0);
 
 	std::string name_;
 	unique_fd fd_;
@@ -127,14 +131,15 @@ private:
 };
 
 template <class Element>
-std::vector<Element> card::read_table(std::uint32_t topic)
+std::vector<Element> card::read_table(std::uint32_t topic, std::int64_t deadline)
 {
-	std::uint32_t count = read_topic(topic, 0, nullptr, sizeof(Element), 0);
+	std::uint32_t count = read_topic(topic, 0, nullptr, sizeof(Element), 0, deadline);
 	std::vector<Element> table(std::min(count, TABLE_MAX));
 
 	/* A count of 0 would ask for the number again. */
 	if (!table.empty())
-		table.resize(read_topic(topic, 0, table.data(), sizeof(Element), table.size()));
+		table.resize(read_topic(topic, 0, table.data(), sizeof(Element), table.size(),
+					deadline));
 	return table;
 }
 

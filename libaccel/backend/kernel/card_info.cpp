@@ -123,7 +123,7 @@ client_reading convert(const drm_oac_info_client &raw)
 } // namespace
 
 std::uint32_t card::read_topic(std::uint32_t topic, std::uint64_t start, void *data,
-			       std::size_t stride, std::size_t count)
+			       std::size_t stride, std::size_t count, std::int64_t deadline)
 {
 	drm_oac_info_get request = {};
 
@@ -132,6 +132,7 @@ std::uint32_t card::read_topic(std::uint32_t topic, std::uint64_t start, void *d
 	request.count = static_cast<std::uint32_t>(count);
 	request.start = start;
 	request.data = reinterpret_cast<std::uintptr_t>(data);
+	request.deadline_ns = static_cast<std::uint64_t>(deadline);
 	call(DRM_IOCTL_OAC_INFO_GET, &request, "read information");
 	if (count != 0 && request.count > count)
 		throw failure(EPROTO, name_ + ": the module returned more than it was asked for; "
@@ -169,14 +170,13 @@ std::vector<client_reading> card::clients()
 	return clients;
 }
 
-/* The module has a limit of its own. */
-telemetry_reading card::telemetry(std::int64_t)
+telemetry_reading card::telemetry(std::int64_t deadline)
 {
 	telemetry_reading reading;
 
-	for (const auto &raw : read_table<drm_oac_info_sensor>(DRM_OAC_INFO_SENSORS))
+	for (const auto &raw : read_table<drm_oac_info_sensor>(DRM_OAC_INFO_SENSORS, deadline))
 		reading.sensors.push_back(convert(raw));
-	for (const auto &raw : read_table<drm_oac_info_counter>(DRM_OAC_INFO_COUNTERS))
+	for (const auto &raw : read_table<drm_oac_info_counter>(DRM_OAC_INFO_COUNTERS, deadline))
 		reading.counters.push_back({ raw.id, raw.value });
 	return reading;
 }
