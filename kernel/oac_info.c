@@ -418,8 +418,7 @@ static int oac_info_rungs(struct oac_file *file, u64 start, struct oac_info *inf
 
 static const struct oac_info_topic oac_info_topics[] = {
 	[DRM_OAC_INFO_DEVICE] = { .gather = oac_info_device },
-	[DRM_OAC_INFO_SENSORS] = { .ask = oac_info_sensors,
-				   .recall = oac_info_sensors_recall },
+	[DRM_OAC_INFO_SENSORS] = { .ask = oac_info_sensors, .recall = oac_info_sensors_recall },
 	[DRM_OAC_INFO_COUNTERS] = { .ask = oac_info_counters },
 	[DRM_OAC_INFO_EVENTS] = { .ask = oac_info_events, .start_is_seq = true },
 	[DRM_OAC_INFO_CLIENTS] = { .gather = oac_info_clients },

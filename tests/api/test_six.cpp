@@ -62,8 +62,9 @@ protected:
 			GTEST_SKIP() << "takes six cards, here are " << names.size();
 		for (const auto &name : names)
 			cards_.push_back(std::make_unique<card>(name));
-		control_.emplace(sick().device.string(ACCEL_STRING_PCI_ADDRESS).value_or(sick().name),
-				 api::card_control::where::anywhere);
+		control_.emplace(
+			sick().device.string(ACCEL_STRING_PCI_ADDRESS).value_or(sick().name),
+			api::card_control::where::anywhere);
 		ASSERT_TRUE(control_->is_there());
 	}
 	void TearDown() override
@@ -142,8 +143,8 @@ protected:
 			old += sick().is_old;
 		}
 		std::sort(longest.begin(), longest.end());
-		std::printf("note: %s: the slowest of six cards took %.2f ms, at most %.2f ms\n", what,
-			    longest[looks / 2], longest.back());
+		std::printf("note: %s: the slowest of six cards took %.2f ms, at most %.2f ms\n",
+			    what, longest[looks / 2], longest.back());
 		RecordProperty("median_us", static_cast<int>(longest[looks / 2] * 1e3));
 		RecordProperty("longest_us", static_cast<int>(longest.back() * 1e3));
 		EXPECT_LT(longest[looks / 2], limits_.look_ms);
@@ -243,9 +244,8 @@ TEST_F(six_test, firmware_is_being_loaded)
 TEST_F(six_test, register_accesses_are_slow)
 {
 	/* Each stops one of the guest's processors as well. */
-	const std::vector<const char *> those = is_in_process() ?
-							std::vector{ "1000", "20000" } :
-							std::vector{ "1000" };
+	const std::vector<const char *> those = is_in_process() ? std::vector{ "1000", "20000" } :
+								  std::vector{ "1000" };
 	for (const char *us : those) {
 		control_->clear();
 		control_->inject(std::string(R"("fault":"slow_mmio","us":)") + us);

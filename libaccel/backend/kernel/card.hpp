@@ -105,8 +105,7 @@ private:
 	 * those topics that ask the card; 0: as long as the module has patience with it.
 	 */
 	std::uint32_t read_topic(std::uint32_t topic, std::uint64_t start, void *data,
-				 std::size_t stride, std::size_t count,
-				 std::int64_t deadline = 0);
+				 std::size_t stride, std::size_t count, std::int64_t deadline = 0);
 	template <class Element>
 	std::vector<Element> read_table(std::uint32_t topic, std::int64_t deadline = 0);
 
