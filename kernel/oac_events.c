@@ -199,6 +199,8 @@ static void oac_events_work(struct work_struct *work)
 	if (!drm_dev_enter(&card->drm, &idx))
 		return;
 	if (!oac_card_check(card)) {
+		if (xchg(&card->events.is_anew, false))
+			card->events.card_next = 1;
 		/* Reading the number first has the card interrupt again for what comes later. */
 		bool has_news = oac_hw_event_seq(card) != lower_32_bits(card->events.card_next - 1);
 
@@ -239,6 +241,17 @@ int oac_events_init(struct oac_card *card)
 void oac_events_start(struct oac_card *card)
 {
 	card->events.card_next = (u64)oac_hw_event_seq(card) + 1;
+}
+
+/* With the turn, at each boot. A card that had no power has forgotten its numbers. */
+void oac_events_booted(struct oac_card *card)
+{
+	struct oac_events *events = &card->events;
+	u32 seq = oac_hw_event_seq(card);
+
+	WRITE_ONCE(events->booted, seq);
+	if ((s32)(seq - lower_32_bits(READ_ONCE(events->card_next) - 1)) < 0)
+		WRITE_ONCE(events->is_anew, true);
 }
 
 /* The last event of all; readers get what is left, then the end. The card is lost. */

@@ -256,7 +256,7 @@ static int oac_fw_finish(struct oac_card *card, int err)
 	bool booted = !err;
 
 	card->reset_count = oac_hw_reset_count(card);
-	WRITE_ONCE(card->events.booted, oac_hw_event_seq(card));
+	oac_events_booted(card);
 	if (booted)
 		err = oac_fw_bring_up(card);
 	if (err)

@@ -63,6 +63,7 @@ struct oac_events {
 	u64 card_next;			/* the card's number wanted next; work's own */
 	bool judge_sensors;		/* wanted of the work */
 	u32 booted;			/* low half of the last number before this boot */
+	bool is_anew;			/* the card's numbers have begun again */
 };
 
 /* ---- Recovery --------------------------------------------------------------------------------- */
@@ -178,6 +179,7 @@ extern const struct attribute_group *oac_groups[];
 /* oac_events.c */
 int oac_events_init(struct oac_card *card);
 void oac_events_start(struct oac_card *card);
+void oac_events_booted(struct oac_card *card);
 void oac_events_end(struct oac_card *card);
 void oac_events_fini(struct oac_card *card);
 void oac_events_look(struct oac_card *card, bool sensors_too);
