@@ -2,16 +2,72 @@
 // Copyright the OAC authors
 #include "injector.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
+#include <fstream>
+#include <stdexcept>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include <fcntl.h>
 #include <unistd.h>
 
 namespace oac::fault
 {
+
+namespace
+{
+
+struct code {
+	std::uint64_t from = 0;
+	std::uint64_t end = 0;
+};
+
+/* Up to the next symbol. */
+code find_code(const std::string &function)
+{
+	std::ifstream symbols("/proc/kallsyms");
+	std::vector<std::uint64_t> all;
+	std::string line;
+	code found;
+
+	while (std::getline(symbols, line)) {
+		all.push_back(std::stoull(line, nullptr, 16));
+		if (line.substr(line.rfind(' ') + 1) == function)
+			found.from = all.back();
+	}
+	std::sort(all.begin(), all.end());
+	const auto next = std::upper_bound(all.begin(), all.end(), found.from);
+	if (!found.from || next == all.end())
+		throw std::runtime_error("the kernel has no function " + function);
+	found.end = *next;
+	return found;
+}
+
+} // namespace
+
+void set_fault(const std::string &name, const std::string &value)
+{
+	std::ofstream file("/sys/kernel/debug/" + name);
+
+	file << value << std::flush;
+	if (!file.good())
+		throw std::runtime_error("cannot set " + name);
+}
+
+void spare(const std::string &function)
+{
+	const code of = function.empty() ? code() : find_code(function);
+
+	for (const std::string kind : { "failslab", "fail_page_alloc" }) {
+		set_fault(kind + "/stacktrace-depth", "32");
+		set_fault(kind + "/reject-start", std::to_string(of.from));
+		set_fault(kind + "/reject-end", std::to_string(of.end));
+	}
+}
 
 injector::injector() : fd_(open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC))
 {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 namespace oac::fault
 {
@@ -34,5 +35,14 @@ private:
 
 	int fd_;
 };
+
+/* A file of the kernel's fault injection, such as "failslab/probability". */
+void set_fault(const std::string &name, const std::string &value);
+
+/*
+ * No allocation fails inside this function of the kernel and in what it calls: it does not survive
+ * that, and is not ours to mend. One at a time; "": all fail again.
+ */
+void spare(const std::string &function);
 
 } // namespace oac::fault

@@ -55,6 +55,8 @@ protected:
 		if (HasFatalFailure())
 			return;
 		address_ = fault::pci_address(client(path()).dev());
+		/* Warns of each file that it could not make, when the interrupt goes. */
+		fault::spare("register_irq_proc");
 		bind_.emplace(::open((std::string(driver) + "bind").c_str(), O_WRONLY | O_CLOEXEC));
 		ASSERT_GE(bind_->fd(), 0);
 	}
@@ -62,6 +64,7 @@ protected:
 	/* The node is the same one again: the minor was freed. */
 	void TearDown() override
 	{
+		fault::spare("");
 		if (!address_.empty() && !is_bound()) {
 			EXPECT_EQ(bind(), 0);
 		}
@@ -135,8 +138,16 @@ protected:
 
 	static int unload() { return syscall(SYS_delete_module, "oac", O_NONBLOCK) ? errno : 0; }
 
+	void SetUp() override
+	{
+		fail_nth::SetUp();
+		/* Loses count of an event's files. */
+		fault::spare("trace_module_notify");
+	}
+
 	void TearDown() override
 	{
+		fault::spare("");
 		if (!is_loaded()) {
 			EXPECT_EQ(load(image()), 0);
 		}
