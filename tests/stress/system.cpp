@@ -86,6 +86,18 @@ memory settled_memory()
 	return now;
 }
 
+memory wait_for_memory(std::int64_t available_kib)
+{
+	const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+	memory now = settled_memory();
+
+	while (now.available_kib < available_kib && std::chrono::steady_clock::now() < end) {
+		std::this_thread::sleep_for(std::chrono::milliseconds(200));
+		now = settled_memory();
+	}
+	return now;
+}
+
 unsigned seconds()
 {
 	const char *given = std::getenv("OAC_STRESS_SECONDS");

@@ -30,6 +30,8 @@ struct memory {
 };
 /// After caches that may shrink have been asked to.
 memory settled_memory();
+/* Until so much is there, for a minute at most: processors let go of free pages they keep by and by. */
+memory wait_for_memory(std::int64_t available_kib);
 
 /// Seconds that a test of this kind runs: OAC_STRESS_SECONDS, else 60.
 unsigned seconds();
