@@ -107,7 +107,7 @@ def facts(text):
     for line in text.splitlines():
         if line.startswith("| `"):
             name, *cells = [part.strip() for part in line.strip("|").split(" | ")]
-            table[name] = [facts_of_cell(one) for one in cells]
+            table[name.strip("`")] = [facts_of_cell(one) for one in cells]
     return table
 
 
