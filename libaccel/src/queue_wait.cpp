@@ -103,10 +103,11 @@ bool wait_for_aborts(accel_queue &queue, std::int64_t deadline)
 }
 
 /*
- * The driver's line says that more commands have ended than the ring shows. The card writes the ring
- * first, so one of the two is not so. The next batch may put it right; else the ring cannot be used.
+ * The driver's line says that more commands have ended than the ring shows, or has a state that there
+ * is not. The card writes the ring first, so one of the two is not so. The next batch may put it right;
+ * else the ring cannot be used. why: what the card says.
  */
-int doubt(accel_queue &queue, std::uint32_t seen, std::int64_t deadline)
+int doubt(accel_queue &queue, std::uint32_t seen, std::int64_t deadline, const char *why)
 {
 	const std::int64_t now = accel::now_ns();
 	const std::int64_t since = queue.doubt_ns.load(std::memory_order_relaxed);
@@ -114,11 +115,10 @@ int doubt(accel_queue &queue, std::uint32_t seen, std::int64_t deadline)
 		queue.doubted.store(seen, std::memory_order_relaxed);
 		queue.doubt_ns.store(now, std::memory_order_relaxed);
 	} else if (now - since > PATIENCE_NS) {
-		throw failure(EPROTO,
-			      accel::card_text(*queue.card) + ": queue " +
-				      std::to_string(queue.port->queue) +
-				      ": the card says that commands have ended, and posted "
-				      "no completions; destroy the queue and reset the card");
+		throw failure(EPROTO, accel::card_text(*queue.card) + ": queue " +
+					      std::to_string(queue.port->queue) +
+					      ": the card says that " + why +
+					      "; destroy the queue and reset the card");
 	}
 	if (now >= deadline)
 		return -ETIMEDOUT;
@@ -150,7 +150,10 @@ int sleep(accel_queue &queue, std::int64_t deadline)
 	    !wait_for_aborts(queue, deadline))
 		queue_failed(queue, progress);
 	if (result == 0 && progress.completed != seen)
-		return doubt(queue, seen, deadline);
+		return doubt(queue, seen, deadline,
+			     "commands have ended, and posted no completions");
+	if (result == 0 && progress.state > OAC_QUEUE_ERROR)
+		return doubt(queue, seen, deadline, "the queue is in a state that there is not");
 	return result;
 }
 

@@ -355,4 +355,19 @@ TEST_F(fault_test, one_hung_card_disturbs_nobody)
 	control_->clear();
 }
 
+/// A queue's line in a state that there is not neither ends a wait at once nor keeps it beyond its deadline.
+TEST_F(fault_test, a_state_that_there_is_not_is_no_news)
+{
+	control_->inject(R"("fault":"corrupt_progress","field":"state","value":74,"times":0)");
+	accel::completion one;
+	ASSERT_EQ(guilty_->queue.try_nop(1), 0);
+	ASSERT_EQ(guilty_->queue.submit(), 0);
+	ASSERT_EQ(guilty_->queue.wait({ &one, 1 }, 20s), 1);
+	const auto start = clock::now();
+	const int result = accel_queue_wait(guilty_->queue.get(), &one, 1, 50'000'000);
+	EXPECT_TRUE(result == -ETIMEDOUT || result == -EPROTO) << result;
+	EXPECT_GE(ms_since(start), 49);
+	EXPECT_LT(ms_since(start), 5000);
+}
+
 } // namespace

@@ -67,6 +67,9 @@ main() {
 	out=$(readlink -f "$2")
 	root=$("$HERE/root.sh")
 
+	# Two runs of one kernel at once would be in each other's way.
+	exec 9>"$out/lock"
+	flock 9
 	copy_sources "$(readlink -f "${SOURCE:-$HERE/../..}")" "$out"
 	[ -d "$out/kernel" ] || die "no kernel folder to build"
 	log=$out/build.log
