@@ -245,7 +245,7 @@ TEST_F(six_test, register_accesses_are_slow)
 {
 	/* Each stops one of the guest's processors as well. */
 	const std::vector<const char *> those = is_in_process() ? std::vector{ "1000", "20000" } :
-								  std::vector{ "1000" };
+								  std::vector{ "200" };
 	for (const char *us : those) {
 		control_->clear();
 		control_->inject(std::string(R"("fault":"slow_mmio","us":)") + us);
