@@ -232,8 +232,8 @@ int oac_events_init(struct oac_card *card)
 	spin_lock_init(&events->lock);
 	init_waitqueue_head(&events->wait);
 	INIT_WORK(&events->work, oac_events_work);
-	events->ring = kvcalloc(OAC_EVENTS_KEPT, sizeof(*events->ring), GFP_KERNEL);
-	events->log = kvcalloc(OAC_EVENTS_FETCH, sizeof(*events->log), GFP_KERNEL);
+	events->ring = kvcalloc(OAC_EVENTS_KEPT, sizeof(*events->ring), GFP_KERNEL | __GFP_NOWARN);
+	events->log = kvcalloc(OAC_EVENTS_FETCH, sizeof(*events->log), GFP_KERNEL | __GFP_NOWARN);
 	return events->ring && events->log ? 0 : -ENOMEM;
 }
 
