@@ -402,7 +402,7 @@ RING_TIMEOUT = 2400
 # The same on the debug kernel, which is made first where it is not cached.
 DEBUG_RING = [Guest("smoke"), Guest("api"), Guest("abi"), PEER, Guest("isolation"),
               AER, Guest("stress"), ROUNDS, Guest("faults"), Guest("malicious"),
-              Guest("fail-nth")]
+              Guest("fail-nth"), Guest("fuzz-ioctl")]
 DEBUG_TIMEOUT = 7200
 
 
@@ -525,7 +525,7 @@ STAGES = [
     ("fuzz", ["fuzz"], stage_fuzz, True),
     ("vm", ["default"], stage_vm, True),
     ("faults-table", [], stage_commands, True),
-    ("debug", ["default"], stage_debug, False),
+    ("debug", ["default", "fuzz"], stage_debug, False),
 ]
 
 SAYING = threading.Lock()

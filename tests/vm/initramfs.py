@@ -24,6 +24,9 @@ HOST_FILES = ("/usr/share/misc/pci.ids", "/etc/sensors3.conf")
 BUILT_TESTS = ("test_api", "test_abi", "test_isolation", "test_stress",
                "test_fail_nth", "test_faults", "digits", "guest_bench", "guest_recovery")
 BUILT_TOOLS = ("accelctl",)
+# of the fuzz preset, which has a build folder of its own beside the other
+FUZZERS = ("fuzz_ioctl",)
+FUZZ_BUILD = "build-fuzz"
 TEST_DATA = ("digits.csv.gz", "layout.golden")
 FIRMWARE = ("firmware/*.bin", "firmware/*.fw", "firmware/*.img",
             "firmware/*.oacfw")
@@ -129,9 +132,10 @@ def add_user_space(image, build):
         image.add_link(f"usr/sbin/{name}", "../bin/kmod")
     for path in filter(os.path.exists, HOST_FILES):
         image.add_file(path, path)
-    for folder, names in (("test", BUILT_TESTS), ("usr/bin", BUILT_TOOLS)):
+    for folder, names, where in (("test", BUILT_TESTS, build), ("usr/bin", BUILT_TOOLS, build),
+                                 ("test", FUZZERS, build.parent / FUZZ_BUILD)):
         for name in names:
-            path = find_below(build, name, executable=True)
+            path = find_below(where, name, executable=True)
             if path:
                 image.add_program(f"{folder}/{name}", path)
     for name in TEST_DATA:
