@@ -32,7 +32,7 @@ using namespace oac::fuzz;
 namespace
 {
 
-constexpr unsigned runs_between_counts = 64;
+constexpr unsigned runs_between_counts = 16;
 
 /* Never taken down: libFuzzer ends where it likes. */
 struct bench {
@@ -45,7 +45,10 @@ struct bench {
 };
 bench *on;
 
-/* One step, of two bytes if nothing in the second asks for more; where a field is named it gets a value, else all is as it works. */
+/*
+ * One step, of two bytes if nothing in the second asks for more. Where a field is named it gets a
+ * value; all else is as it works.
+ */
 struct seed_step {
 	std::string name, field = {};
 	std::uint64_t value = 0;
