@@ -236,7 +236,8 @@ static int oac_fw_bring_up(struct oac_card *card)
 		oac_hwmon_start(card);
 	}
 	kfree(identify);
-	return err;
+	/* Nobody else is asked to see to what fails in our own turn, as a look at the sensors may. */
+	return err ?: READ_ONCE(card->stopped) ? -EIO : 0;
 }
 
 void oac_fw_set_state(struct oac_card *card, enum oac_fw_state state)
@@ -259,8 +260,10 @@ static int oac_fw_finish(struct oac_card *card, int err)
 	oac_events_booted(card);
 	if (booted)
 		err = oac_fw_bring_up(card);
-	if (err)
+	if (err) {
+		oac_hwmon_stop(card);
 		oac_admin_disable(card);
+	}
 	/* Firmware that nobody drives must not show as running; a refusal's reason stays. */
 	if (err && booted && oac_hw_reset(card))
 		oac_card_fail(card, OAC_CAUSE_IMPLAUSIBLE, "a boot could not be undone");

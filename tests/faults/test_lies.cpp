@@ -120,11 +120,6 @@ protected:
 		ASSERT_TRUE(works(20)) << patient_->device().health().reason_name() << ", "
 				       << load_->first_failure();
 	}
-
-	std::optional<patient> patient_;
-	std::optional<load> load_;
-
-private:
 	bool works(std::uint64_t seconds)
 	{
 		const std::uint64_t end = boot_ns() + seconds * 1000000000 * faults::slowness();
@@ -136,6 +131,9 @@ private:
 		}
 		return load_->in_a_row() >= 2 && patient_->device().health().is_working();
 	}
+
+	std::optional<patient> patient_;
+	std::optional<load> load_;
 };
 
 TEST_F(lies, of_completions)
@@ -178,6 +176,28 @@ TEST_F(lies, of_admin_answers)
 		add_values(all, fault, true);
 	}
 	try_all(all);
+}
+
+/// Each answer of a boot, also those that nobody would miss: the driver sees to it by itself.
+TEST_F(lies, of_any_answer_while_it_boots)
+{
+	constexpr unsigned more_than_a_boot_has = 24;
+	const faults::deadline limit(300s * faults::slowness());
+
+	for (unsigned n = 1; n <= more_than_a_boot_has; n++) {
+		SCOPED_TRACE(n);
+		std::string reply;
+		ASSERT_NE(patient_->port().inject(
+				  R"("fault":"lie","field":"cid","at":{"admin":)" +
+					  std::to_string(n) + "}",
+				  &reply),
+			  0u)
+			<< reply;
+		ASSERT_NE(patient_->port().inject(R"("fault":"crash")", &reply), 0u) << reply;
+		EXPECT_TRUE(works(20)) << patient_->device().health().reason_name() << ", "
+				       << load_->first_failure();
+		make_honest();
+	}
 }
 
 struct register_name {
