@@ -358,13 +358,14 @@ void card::tell_change() noexcept
 
 void card::recover(std::int64_t deadline)
 {
-	const work_lock work = lock_work(deadline, "recover");
+	/* A look is due to every caller, however little time it has; others may be at one, too. */
+	const std::int64_t look_end = std::max(deadline, now_ns() + LOOK_TIMEOUT_NS);
+	const work_lock work = lock_work(look_end, "recover");
 	if (is_gone())
 		throw failure(ENODEV, "card " + name_ + ": it is gone; close and open it again");
 	trouble found;
 	{
-		/* A look is due to every caller, however little time it has. */
-		const patience limit(std::max(deadline, now_ns() + LOOK_TIMEOUT_NS));
+		const patience limit(look_end);
 		found = find_trouble(now_ns());
 	}
 	const patience limit(deadline);

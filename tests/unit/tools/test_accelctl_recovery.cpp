@@ -95,9 +95,10 @@ TEST(accelctl_health, says_how_each_card_is)
 {
 	const run_result r = run("health -o json");
 	ASSERT_EQ(r.code, 0) << r.err;
-	EXPECT_EQ(r.json().at("schema"), "accel.health/1");
-	ASSERT_EQ(r.json().at("cards").size(), 2u);
-	for (const json &card : r.json().at("cards")) {
+	const json report = r.json();
+	EXPECT_EQ(report.at("schema"), "accel.health/1");
+	ASSERT_EQ(report.at("cards").size(), 2u);
+	for (const json &card : report.at("cards")) {
 		EXPECT_EQ(card.at("health"), "ok");
 		EXPECT_EQ(card.at("reason"), "none");
 		EXPECT_EQ(card.at("action"), "none");
@@ -216,7 +217,8 @@ TEST(accelctl_recover, leaves_a_card_that_works)
 {
 	const run_result r = run("recover --all -o json");
 	ASSERT_EQ(r.code, 0) << r.err;
-	for (const json &card : r.json().at("cards")) {
+	const json report = r.json();
+	for (const json &card : report.at("cards")) {
 		EXPECT_EQ(card.at("verdict"), "done");
 		EXPECT_EQ(card.at("generation"), 0) << "nothing was reset";
 	}
