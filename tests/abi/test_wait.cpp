@@ -187,6 +187,8 @@ TEST_F(wait, eventfd_is_signalled_by_an_armed_interrupt)
 	EXPECT_GE(count, 1u);
 	arg.fd = -1;
 	ASSERT_EQ(dev()(arg), 0);
+	/* It may have been signalled once more: vectors are shared, and the watchdog wakes, too. */
+	(void)!read(event.fd(), &count, sizeof(count));
 	ASSERT_EQ(bell_->arm(0), 0);
 	EXPECT_EQ(poll(&poll_for, 1, 200), 0);
 }
