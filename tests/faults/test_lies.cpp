@@ -187,10 +187,9 @@ TEST_F(lies, of_any_answer_while_it_boots)
 	for (unsigned n = 1; n <= more_than_a_boot_has; n++) {
 		SCOPED_TRACE(n);
 		std::string reply;
-		ASSERT_NE(patient_->port().inject(
-				  R"("fault":"lie","field":"cid","at":{"admin":)" +
-					  std::to_string(n) + "}",
-				  &reply),
+		ASSERT_NE(patient_->port().inject(R"("fault":"lie","field":"cid","at":{"admin":)" +
+							  std::to_string(n) + "}",
+						  &reply),
 			  0u)
 			<< reply;
 		ASSERT_NE(patient_->port().inject(R"("fault":"crash")", &reply), 0u) << reply;
