@@ -126,7 +126,10 @@ u32 oac_events_tail(struct oac_card *card, struct drm_oac_event *events, u32 cou
 
 /* ---- The card's ------------------------------------------------------------------------------- */
 
-/* What follows from an event for the card's health; temperatures are looked at, not believed. */
+/*
+ * What follows from an event for the card's health. Temperatures are looked at, not believed; who asked
+ * for a self-test has its answer, and the event may come after that of the next one.
+ */
 static void oac_events_judge(struct oac_card *card, const struct drm_oac_event *event)
 {
 	/* What a reset has mended since is only history. */
@@ -143,11 +146,6 @@ static void oac_events_judge(struct oac_card *card, const struct drm_oac_event *
 		if (is_old)
 			break;
 		oac_health_set(card, OAC_REASON_ECC_LOST, event->arg);
-		break;
-	case OAC_EVENT_SELF_TEST_FAILED:
-		if (is_old)
-			break;
-		oac_health_set(card, OAC_REASON_SELF_TEST, event->arg);
 		break;
 	}
 }

@@ -71,15 +71,29 @@ void oac_word(char *to, size_t size, const char *name)
 
 /* ---- What holds ------------------------------------------------------------------------------- */
 
+/* A card that is being started does not work now, so that counts more than what slows it down. */
+static u32 oac_health_badness(u32 reason)
+{
+	switch (oac_reasons[reason].state) {
+	case OAC_HEALTH_OK:
+		return 0;
+	case OAC_HEALTH_DEGRADED:
+		return 1;
+	case OAC_HEALTH_UNKNOWN:
+		return 2;
+	default:
+		return oac_reasons[reason].state;
+	}
+}
+
 static u32 oac_health_worst_locked(const struct oac_health *health)
 {
 	u32 worst = OAC_REASON_NONE, reason;
 
 	lockdep_assert_held(&health->lock);
 	for_each_set_bit(reason, health->holds, OAC_REASON_END) {
-		/* Reasons come in order: of equal states the last wins, and any beats NONE. */
-		if (worst == OAC_REASON_NONE ||
-		    oac_reasons[reason].state >= oac_reasons[worst].state)
+		/* Reasons come in order: of equals the last wins. */
+		if (oac_health_badness(reason) >= oac_health_badness(worst))
 			worst = reason;
 	}
 	return worst;
@@ -149,7 +163,10 @@ void oac_health_clear(struct oac_card *card, u32 reason)
 	oac_health_clear_many(card, reasons, OAC_REASON_NONE, 0);
 }
 
-/* The card is being reset or booted: what was wrong with it is seen to; it may be again, later. */
+/*
+ * The card is being reset or booted: what was wrong with it is seen to; it may be again, later. But a
+ * wrong answer is not forgotten by a reset: only another self-test can take that back.
+ */
 void oac_health_reset_begins(struct oac_card *card, u32 cause)
 {
 	DECLARE_BITMAP(reasons, OAC_REASON_END) = {};
@@ -158,6 +175,7 @@ void oac_health_reset_begins(struct oac_card *card, u32 cause)
 	__clear_bit(OAC_REASON_GONE, reasons);
 	__clear_bit(OAC_REASON_LINK_DEGRADED, reasons);
 	__clear_bit(OAC_REASON_POWER_BRAKE, reasons);
+	__clear_bit(OAC_REASON_SELF_TEST, reasons);
 	oac_health_clear_many(card, reasons, OAC_REASON_STARTING, cause);
 }
 

@@ -19,9 +19,13 @@ static int oac_self_test_run(struct oac_card *card, struct oac_errand *errand)
 
 	if (!err)
 		err = oac_admin_self_test(card, &test->failed);
-	if (!err && test->failed)
+	if (err)
+		return err;
+	if (test->failed)
 		oac_health_set(card, OAC_REASON_SELF_TEST, test->failed);
-	return err;
+	else
+		oac_health_clear(card, OAC_REASON_SELF_TEST);
+	return 0;
 }
 
 static void oac_self_test_release(struct kref *ref)

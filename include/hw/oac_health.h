@@ -27,7 +27,8 @@
 
 /*
  * Why: X(name, state, action, text). Of several that hold at once the one counts whose state is
- * worst, of these the one with the highest number.
+ * worst, of these the one with the highest number. UNKNOWN is worse than DEGRADED, all others are in
+ * order.
  */
 #define OAC_REASON_NONE			0x00
 #define OAC_REASON_STARTING		0x01
