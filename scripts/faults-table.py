@@ -23,9 +23,8 @@ RUNS = {
     "kernel 7.3": TOP / "build" / "vm" / "7.3-faults-2.log",
 }
 
-# Rows in which it is chance what is lost, or what is struck (a transfer may be the load's or the
-# driver's): their times and losses are from one run.
-CHANCE = ("malicious", "dma_refused", "register_garbage", "register_garbage while it boots",
+# Rows in which it is chance what is lost: their times and losses are from one run.
+CHANCE = ("malicious", "register_garbage", "register_garbage while it boots",
           "lie field=status", "lie field=entry_count", "corrupt_progress field=sq_head")
 
 HEAD = """# What a card's faults do
@@ -44,7 +43,7 @@ the fault was taken out first, and that helped; the time then counts from there.
 Limits in these runs, shorter than the defaults: a queue hangs after 0.3 s in process and 1 s on
 kernels; an admin command has 10 s in process and 1 s on kernels. Guests are emulated, and slow.
 Times differ from run to run; `make check` compares the rest, except in the few rows where what the card
-says, or which of its transfers fails, is chance.
+says is drawn at random.
 
 """
 

@@ -141,7 +141,8 @@ constexpr fault_case CASES[] = {
 	  told::always },
 	{ "dma_bad_address write=yes", R"("fault":"dma_bad_address","write":"yes")", meet::load,
 	  told::always },
-	{ "dma_refused", R"("fault":"dma_refused")", meet::load, told::always },
+	/* The first transfer of a command of the load's: not one of its queue, nor the driver's. */
+	{ "dma_refused", R"("fault":"dma_refused","at":{"command":1})", meet::load, told::always },
 	{ "dma_late write=no", R"("fault":"dma_late","write":"no")", meet::map, told::no },
 	{ "dma_late write=yes", R"("fault":"dma_late","write":"yes")", meet::map, told::no },
 	{ "slow_mmio", R"("fault":"slow_mmio")", meet::admin, told::no },
