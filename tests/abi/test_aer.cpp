@@ -4,6 +4,7 @@
 // Errors of the link: the PCI core walks the driver's callbacks, and what each kind costs whom.
 #include "aer.hpp"
 #include "objects.hpp"
+#include "trace.hpp"
 
 #include "../support/asleep.hpp"
 
@@ -263,17 +264,18 @@ protected:
 	/* One, and it is counted. */
 	void one_error() const
 	{
+		const own_trace seen("ras/aer_event");
 		const std::uint64_t before = count();
-		const auto end =
-			std::chrono::steady_clock::now() + std::chrono::seconds(20) * slowness();
-		int err = EBUSY;
 
-		while (err == EBUSY && std::chrono::steady_clock::now() < end)
-			err = correctable_error(last_);
-		ASSERT_EQ(err, 0);
-		while (count() == before && std::chrono::steady_clock::now() < end)
-			std::this_thread::sleep_for(std::chrono::milliseconds(1));
-		EXPECT_GT(count(), before);
+		ASSERT_TRUE(seen.is_there());
+		/* Until the one before has been seen to. */
+		ASSERT_TRUE(seen.wait_until([this] {
+			const int err = correctable_error(last_);
+
+			EXPECT_TRUE(err == 0 || err == EBUSY) << err;
+			return err == 0;
+		}));
+		EXPECT_TRUE(seen.wait_until([&] { return count() > before; }));
 	}
 
 	std::string last_, address_;
@@ -473,11 +475,9 @@ TEST_F(aer_last, a_card_that_stays_away_is_lost_and_found)
 	write_file("devices/" + address + "/remove");
 	EXPECT_FALSE(fs::exists("/sys/bus/pci/devices/" + address));
 	EXPECT_EQ(dev()(create), ENODEV);
+	const uevent_reader news;
 	write_file("devices/" + port + "/rescan");
-	const auto there = std::chrono::steady_clock::now() + std::chrono::seconds(60) * slowness();
-	while (find_nodes().size() < nodes.size() && std::chrono::steady_clock::now() < there)
-		std::this_thread::sleep_for(std::chrono::milliseconds(10));
-	ASSERT_EQ(find_nodes().size(), nodes.size());
+	ASSERT_TRUE(news.wait_until([&] { return find_nodes().size() == nodes.size(); }));
 	for (const auto &one : find_nodes()) {
 		const node again(::open(one.c_str(), O_RDWR | O_CLOEXEC));
 

@@ -6,6 +6,7 @@
 #include "control.hpp"
 #include "objects.hpp"
 #include "recovery.hpp"
+#include "trace.hpp"
 
 #include <algorithm>
 #include <array>
@@ -17,7 +18,6 @@
 #include <optional>
 
 #include <fcntl.h>
-#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -46,56 +46,9 @@ private:
 
 /* ---- Tracepoints ------------------------------------------------------------------------------ */
 
-/* A trace of its own, of all events of the driver. */
-class own_trace
-{
-public:
-	own_trace()
-	{
-		if (!fs::exists("/sys/kernel/tracing/instances"))
-			::mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, nullptr);
-		std::error_code error;
-		fs::create_directory(dir_, error);
-		std::ofstream enable(dir_ / "events/oac/enable");
-		enable << "1" << std::flush;
-		is_there_ = enable.good();
-	}
-	~own_trace()
-	{
-		std::ofstream(dir_ / "events/oac/enable") << "0" << std::flush;
-		rmdir(dir_.c_str());
-	}
-	own_trace(const own_trace &) = delete;
-	own_trace &operator=(const own_trace &) = delete;
-
-	bool is_there() const { return is_there_; }
-
-	/* The first line that has all of these words. */
-	std::string line(std::initializer_list<std::string> words) const
-	{
-		std::ifstream file(dir_ / "trace");
-		std::string one;
-
-		while (std::getline(file, one)) {
-			/* Whole words: queue=1 is not queue=11. */
-			const std::string padded = one + ' ';
-
-			if (std::all_of(words.begin(), words.end(), [&](const auto &word) {
-				    return padded.find(' ' + word + ' ') != padded.npos;
-			    }))
-				return one;
-		}
-		return {};
-	}
-
-private:
-	const fs::path dir_ = "/sys/kernel/tracing/instances/oac-test";
-	bool is_there_ = false;
-};
-
 TEST_F(evidence, the_trace_tells_of_submission_hang_and_recovery)
 {
-	const own_trace trace;
+	const own_trace trace("oac");
 	const event_reader told(dev(), 0);
 	char serial[32];
 

@@ -6,9 +6,9 @@
 #include "control.hpp"
 #include "objects.hpp"
 #include "recovery.hpp"
+#include "../support/asleep.hpp"
 
 #include <chrono>
-#include <fstream>
 #include <thread>
 
 #include <fcntl.h>
@@ -22,24 +22,6 @@ namespace
 {
 
 using clock_type = std::chrono::steady_clock;
-
-/* Waits until a child is inside a wait of the driver's: TASK_KILLABLE shows as D. */
-bool is_waiting(pid_t child)
-{
-	const auto end = clock_type::now() + std::chrono::seconds(20) * slowness();
-
-	while (clock_type::now() < end) {
-		std::ifstream file("/proc/" + std::to_string(child) + "/stat");
-		std::string line;
-
-		std::getline(file, line);
-		const auto name_end = line.rfind(") ");
-		if (name_end != line.npos && line[name_end + 2] == 'D')
-			return true;
-		std::this_thread::sleep_for(std::chrono::milliseconds(1));
-	}
-	return false;
-}
 
 } // namespace
 
@@ -85,7 +67,8 @@ protected:
 		ASSERT_GE(child, 0);
 		if (child == 0)
 			_exit(call());
-		EXPECT_TRUE(is_waiting(child));
+		/* TASK_KILLABLE, as the driver's waits are, shows as D. */
+		EXPECT_TRUE(support::wait_until_asleep(child, 'D', slowness()));
 		EXPECT_EQ(kill(child, SIGKILL), 0);
 		int status = 0;
 		EXPECT_EQ(waitpid(child, &status, 0), child);

@@ -3,6 +3,7 @@
 #include "uevents.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include <linux/netlink.h>
@@ -65,6 +66,18 @@ void uevent_reader::read_until_all(const std::vector<std::string> &words) const
 			seen += ' ' + word;
 		seen += ';';
 	}
+}
+
+bool uevent_reader::read_next(std::chrono::steady_clock::time_point end) const
+{
+	using std::chrono::milliseconds;
+	const auto left = std::chrono::ceil<milliseconds>(end - std::chrono::steady_clock::now());
+	pollfd poll_for = { fd_.fd(), POLLIN, 0 };
+	char text[4096];
+
+	if (left <= left.zero() || poll(&poll_for, 1, static_cast<int>(left.count())) != 1)
+		return false;
+	return recv(fd_.fd(), text, sizeof(text), 0) > 0 || errno == ENOBUFS;
 }
 
 } // namespace oac::abi

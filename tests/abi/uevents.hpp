@@ -4,6 +4,7 @@
 // What the kernel tells udev, from the moment that a reader is made.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -25,9 +26,24 @@ public:
 	{
 		read_until_all({ words... });
 	}
+	/* Looks anew at each uevent, whichever it is; false: it was not so within a minute. */
+	template <typename Condition>
+	bool wait_until(Condition condition) const
+	{
+		const auto end =
+			std::chrono::steady_clock::now() + std::chrono::minutes(1) * slowness();
+
+		while (!condition()) {
+			if (!read_next(end))
+				return condition();
+		}
+		return true;
+	}
 
 private:
 	void read_until_all(const std::vector<std::string> &words) const;
+	/* Any one; false: there was none. Those that there was no room for count, too. */
+	bool read_next(std::chrono::steady_clock::time_point end) const;
 
 	node fd_;
 };

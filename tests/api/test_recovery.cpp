@@ -4,10 +4,13 @@
 // What a reset leaves of a program's handles: completions of all commands, then ESTALE; memory that
 // stays and memory that does not; who waits is woken. By the operator's reset, on every backend.
 #include "fixture.hpp"
+#include "../support/asleep.hpp"
 
 #include <atomic>
 #include <future>
+#include <semaphore>
 #include <thread>
+#include <utility>
 
 #include <poll.h>
 #include <unistd.h>
@@ -49,8 +52,10 @@ TEST_F(recovery_test, each_command_gets_its_completion)
 	block(queue(), gate, 12);
 	ASSERT_EQ(queue().try_fill(word.address + 8, 8, std::uint64_t{ 2 }, 13), 0);
 	ASSERT_EQ(queue().submit(), 0);
-	for (int i = 0; i < 1000 && word.host[0] != 1; i++)
-		usleep(1000);
+	while (queue().arm() == 0) {
+		pollfd fd{ queue().fd(), POLLIN, 0 };
+		ASSERT_EQ(poll(&fd, 1, 20000), 1);
+	}
 	accel::queue other(context(), 4u);
 	EXPECT_DONE(api::run(other, [&](auto tag) { return other.try_nop(tag); }));
 	ASSERT_EQ(queue().try_nop(14), 0);	// written, and not submitted
@@ -192,18 +197,24 @@ TEST_F(recovery_test, who_waits_is_woken)
 	accel::timeline gate(context()), idle(context());
 	block(queue(), gate, 1);
 	const auto start = std::chrono::steady_clock::now();
+	std::promise<pid_t> waiter, watcher, poller;
 	auto waits = std::async(std::launch::async, [&] {
+		waiter.set_value(gettid());
 		std::vector<accel::completion> done(4);
 		const int got = queue().wait(done, 30s);
 		EXPECT_EQ(got, 1);
 		EXPECT_EQ(done[0].tag, 1u);
 		return queue().wait(done, 30s);
 	});
-	auto watches = std::async(std::launch::async, [&] { return gate.wait(1, 30s); });
+	auto watches = std::async(std::launch::async, [&] {
+		watcher.set_value(gettid());
+		return gate.wait(1, 30s);
+	});
 	accel::queue polled(context(), 4u);
 	ASSERT_EQ(polled.try_wait(gate, 1, 9), 0);
 	ASSERT_EQ(polled.submit(), 0);
 	auto polls = std::async(std::launch::async, [&] {
+		poller.set_value(gettid());
 		while (polled.arm() == 0) {
 			pollfd fd{ polled.fd(), POLLIN, 0 };
 			if (poll(&fd, 1, 30000) <= 0)
@@ -214,7 +225,8 @@ TEST_F(recovery_test, who_waits_is_woken)
 		accel::completion one;
 		return polled.reap({ &one, 1 });
 	});
-	usleep(20000);	// most runs find them asleep; all runs must end
+	for (auto *thread : { &waiter, &watcher, &poller })
+		EXPECT_TRUE(support::wait_until_asleep(thread->get_future().get()));
 	reset();
 	EXPECT_EQ(waits.get(), -ESTALE);
 	EXPECT_EQ(watches.get(), -ESTALE);
@@ -287,6 +299,8 @@ TEST_F(recovery_test, under_load_nothing_is_lost_or_told_twice)
 		accel::queue busy(in, 32u);
 		std::atomic<std::uint32_t> written{ 0 };
 		std::vector<unsigned> told(1 << 20);
+		constexpr std::uint32_t enough = 64;
+		std::binary_semaphore has_begun{ 0 };
 		std::jthread writer([&](std::stop_token stop) {
 			while (!stop.stop_requested() && written < told.size()) {
 				const int result = busy.try_nop(written);
@@ -304,15 +318,17 @@ TEST_F(recovery_test, under_load_nothing_is_lost_or_told_twice)
 		});
 		auto reaper = std::async(std::launch::async, [&] {
 			std::vector<accel::completion> done(32);
-			for (;;) {
+			for (bool is_told = false;;) {
 				const int got = busy.wait(done, 30s);
 				if (got < 0)
 					return got;
 				for (int i = 0; i < got; i++)
 					told.at(done[i].tag)++;
+				if (done[0].tag >= enough && !std::exchange(is_told, true))
+					has_begun.release();
 			}
 		});
-		usleep(2000);
+		EXPECT_TRUE(has_begun.try_acquire_for(20s));
 		reset();
 		EXPECT_EQ(reaper.get(), -ESTALE);
 		writer.join();

@@ -35,7 +35,7 @@ protected:
 	const injector &inject() const { return injector_; }
 	const std::string &path() const { return path_; }
 	bool has_feature(std::uint64_t feature) const;
-	/* The driver's counts are what they were, at the latest after a while. */
+	/* The driver's counts are what they were. */
 	void expect_nothing_held(const std::string &when);
 	static bool is_sane(int err) { return err == ENOMEM || err == EFAULT; }
 	/* Without memory the PCI core says EBUSY of regions, ENODEV and ENOSPC of interrupts. */

@@ -4,13 +4,13 @@
 // The driver's way to a card, and the module's into the kernel. Nobody else may use the cards.
 #include "fail_nth.hpp"
 
+#include "../abi/uevents.hpp"
+
 #include <cerrno>
-#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <iterator>
-#include <thread>
 
 #include <fcntl.h>
 #include <sys/syscall.h>
@@ -24,24 +24,16 @@ namespace
 {
 
 constexpr const char *driver = "/sys/bus/pci/drivers/oac/";
-constexpr unsigned wait_s = 30;
 
 bool exists(const std::string &path)
 {
 	return access(path.c_str(), F_OK) == 0;
 }
 
-bool wait_for(const std::function<bool()> &what)
+/* Probes end behind the call that begins them, and are told by a uevent. */
+bool is_there_soon(const std::string &path)
 {
-	const auto end = std::chrono::steady_clock::now() +
-			 std::chrono::seconds(wait_s * oac::abi::slowness());
-
-	while (!what()) {
-		if (std::chrono::steady_clock::now() > end)
-			return false;
-		std::this_thread::sleep_for(std::chrono::milliseconds(10));
-	}
-	return true;
+	return oac::abi::uevent_reader().wait_until([&] { return exists(path); });
 }
 
 } // namespace
@@ -55,8 +47,8 @@ protected:
 		if (HasFatalFailure())
 			return;
 		address_ = fault::pci_address(client(path()).dev());
-		/* Warns of each file that it could not make, when the interrupt goes. */
-		fault::spare("register_irq_proc");
+		/* Who reads the image's file complains of missing memory, in the log. */
+		fault::spare("kernel_read_file");
 		bind_.emplace(::open((std::string(driver) + "bind").c_str(), O_WRONLY | O_CLOEXEC));
 		ASSERT_GE(bind_->fd(), 0);
 	}
@@ -68,7 +60,7 @@ protected:
 		if (!address_.empty() && !is_bound()) {
 			EXPECT_EQ(bind(), 0);
 		}
-		EXPECT_TRUE(wait_for([this] { return exists(path()); }));
+		EXPECT_TRUE(is_there_soon(path()));
 		fail_nth::TearDown();
 	}
 
@@ -151,7 +143,7 @@ protected:
 		if (!is_loaded()) {
 			EXPECT_EQ(load(image()), 0);
 		}
-		EXPECT_TRUE(wait_for([this] { return exists(path()); }));
+		EXPECT_TRUE(is_there_soon(path()));
 		fail_nth::TearDown();
 	}
 };
@@ -180,7 +172,7 @@ TEST_F(fail_nth_module, load)
 		}
 		/* Half of the loads end before the cards are there, half after. */
 		if (nth % 2) {
-			ASSERT_TRUE(wait_for([this] { return exists(path()); }));
+			ASSERT_TRUE(is_there_soon(path()));
 		}
 	}
 	FAIL() << "no end of places";

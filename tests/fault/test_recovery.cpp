@@ -10,12 +10,12 @@
 #include <cstring>
 #include <ctime>
 #include <fstream>
-#include <thread>
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "../abi/control.hpp"
+#include "../abi/health_watch.hpp"
 #include "../abi/objects.hpp"
 #include "../abi/recovery.hpp"
 
@@ -66,17 +66,15 @@ int reset(const oac::abi::node &dev, std::uint32_t rung, std::uint32_t flags = 0
 }
 
 /* Waits until the card has come to an end with itself: it works, or says why not. */
-drm_oac_info_health settled(const oac::abi::node &dev)
+drm_oac_info_health settled(const std::string &path, const oac::abi::node &dev)
 {
-	const auto end =
-		std::chrono::steady_clock::now() + std::chrono::seconds(30) * oac::abi::slowness();
-	drm_oac_info_health now = health(dev);
+	drm_oac_info_health now = {};
 
-	while (!says_why(now) && std::chrono::steady_clock::now() < end) {
-		std::this_thread::sleep_for(std::chrono::milliseconds(20));
+	EXPECT_TRUE(oac::abi::health_watch(path).wait_until([&] {
 		now = health(dev);
-	}
-	EXPECT_TRUE(says_why(now)) << "reason 0x" << std::hex << now.reason;
+		return says_why(now);
+	}))
+		<< "reason 0x" << std::hex << now.reason;
 	return now;
 }
 
@@ -90,7 +88,7 @@ protected:
 	{
 		client one(path());
 
-		if (settled(one.dev()).reason != OAC_REASON_NONE) {
+		if (settled(path(), one.dev()).reason != OAC_REASON_NONE) {
 			EXPECT_EQ(reset(one.dev(), OAC_RUNG_SOFT_RESET), 0);
 		}
 		EXPECT_EQ(health(one.dev()).reason, static_cast<std::uint32_t>(OAC_REASON_NONE));
@@ -210,8 +208,6 @@ protected:
 	/* The card has lost what it had, and come to an end with itself. */
 	void wait_for_the_end(const std::string &generation) const
 	{
-		const auto end = std::chrono::steady_clock::now() +
-				 std::chrono::seconds(30) * oac::abi::slowness();
 		/* Reading a word may fail, too. */
 		const auto is_over = [&] {
 			const std::string now = health_word("generation");
@@ -222,10 +218,8 @@ protected:
 				reason == "boot_failed");
 		};
 
-		while (!is_over()) {
-			ASSERT_LT(std::chrono::steady_clock::now(), end) << health_word("reason");
-			std::this_thread::sleep_for(std::chrono::milliseconds(10));
-		}
+		ASSERT_TRUE(oac::abi::health_watch(path()).wait_until(is_over))
+			<< health_word("reason");
 	}
 
 private:

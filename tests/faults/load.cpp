@@ -84,10 +84,19 @@ bool load::make()
 	} catch (const std::system_error &error) {
 		now_.reset();
 		fail(-error.code().value(), "make");
-		/* Whoever may not begin a recovery can but try again. */
-		std::this_thread::sleep_for(1ms);
+		/* Whoever may not begin a recovery can but try again, when there is news. */
+		wait_for_news();
 		return false;
 	}
+}
+
+void load::wait_for_news()
+{
+	accel::event one{};
+
+	if (!news_)
+		news_.emplace(card_.watch_events());
+	news_->read({ &one, 1 }, 1ms);
 }
 
 void load::prepare()

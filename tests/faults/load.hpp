@@ -67,6 +67,7 @@ private:
 	};
 
 	bool make();
+	void wait_for_news();
 	void prepare();
 	int write();
 	outcome collect(int commands);
@@ -77,6 +78,7 @@ private:
 	accel::device &card_;
 	bool sleeps_;
 	std::optional<program> now_;
+	std::optional<accel::event_stream> news_;
 	std::uint32_t round_ = 0;
 	std::uint64_t gate_value_ = 0;
 	unsigned open_ = 0; /* commands of this round that are not told of, a bit each */

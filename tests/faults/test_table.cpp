@@ -5,7 +5,10 @@
 // said to be right, a card that is not usable again when the fault is over, health that says something
 // else, or another card that is disturbed. What it saw it prints as a line "note: row {...}", of which
 // scripts/faults-table.py makes docs/faults.md.
+#include <condition_variable>
 #include <cstdio>
+#include <future>
+#include <mutex>
 #include <set>
 #include <thread>
 
@@ -28,19 +31,13 @@ class neighbour
 {
 public:
 	explicit neighbour(const std::string &name)
-		: card_(name), load_(card_), thread_([this](std::stop_token stop) {
-			  while (!stop.stop_requested()) {
-				  load_.round();
-				  std::this_thread::sleep_for(2ms * faults::slowness());
-			  }
-		  })
+		: card_(name), load_(card_),
+		  thread_([this](std::stop_token stop) { work(std::move(stop)); })
 	{
 	}
 	void expect_undisturbed()
 	{
-		const auto end = std::chrono::steady_clock::now() + 20s * faults::slowness();
-		while (load_.good() == 0 && std::chrono::steady_clock::now() < end)
-			std::this_thread::sleep_for(1ms);
+		works_.get_future().wait_for(20s * faults::slowness());
 		thread_.request_stop();
 		thread_.join();
 		EXPECT_GT(load_.good(), 0u);
@@ -50,8 +47,24 @@ public:
 	}
 
 private:
+	/* With pauses: the processors are for the other one. */
+	void work(std::stop_token stop)
+	{
+		std::mutex lock;
+		std::unique_lock locked(lock);
+		std::condition_variable_any stopped;
+
+		while (!stop.stop_requested()) {
+			if (load_.round() == load::outcome::good && load_.good() == 1)
+				works_.set_value();
+			stopped.wait_for(locked, stop, 2ms * faults::slowness(),
+					 [] { return false; });
+		}
+	}
+
 	accel::device card_;
 	load load_;
+	std::promise<void> works_;
 	std::jthread thread_;
 };
 

@@ -3,10 +3,13 @@
 #include "crowd.hpp"
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <new>
 #include <system_error>
 
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -15,13 +18,14 @@
 
 #include <drm/oac_accel.h>
 
+#include "../abi/device.hpp"
 #include "system.hpp"
 
 namespace stress
 {
 
 crowd::crowd(std::vector<std::string> nodes, unsigned size, bool may_lose_card)
-	: what_{ std::move(nodes), 0, -1, -1, may_lose_card, nullptr }, random_(seed())
+	: what_{ std::move(nodes), 0, -1, -1, may_lose_card, nullptr, -1 }, random_(seed())
 {
 	int ends[2];
 	void *shared = mmap(nullptr, sizeof(tally), PROT_READ | PROT_WRITE,
@@ -32,6 +36,9 @@ crowd::crowd(std::vector<std::string> nodes, unsigned size, bool may_lose_card)
 	done_ = what_.done = new (shared) tally{};
 	what_.to_others = ends[0];
 	what_.from_others = ends[1];
+	what_.commands_done = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (what_.commands_done < 0)
+		throw std::system_error(errno, std::generic_category(), "eventfd");
 	for (unsigned i = 0; i < size; i++)
 		workers_.push_back(start());
 }
@@ -39,6 +46,7 @@ crowd::crowd(std::vector<std::string> nodes, unsigned size, bool may_lose_card)
 crowd::~crowd()
 {
 	end();
+	close(what_.commands_done);
 	munmap(done_, sizeof(*done_));
 }
 
@@ -107,6 +115,26 @@ std::string crowd::end()
 		*fd = -1;
 	}
 	return wrong;
+}
+
+bool crowd::wait_for_commands(unsigned count)
+{
+	using std::chrono::milliseconds;
+	const auto end =
+		std::chrono::steady_clock::now() + std::chrono::minutes(1) * oac::abi::slowness();
+	const std::uint64_t goal = done_->commands + count;
+
+	while (done_->commands < goal) {
+		const auto left =
+			std::chrono::ceil<milliseconds>(end - std::chrono::steady_clock::now());
+		pollfd poll_for = { what_.commands_done, POLLIN, 0 };
+		eventfd_t signals = 0;
+
+		if (left <= left.zero() || poll(&poll_for, 1, static_cast<int>(left.count())) != 1)
+			return false;
+		eventfd_read(what_.commands_done, &signals);
+	}
+	return true;
 }
 
 std::string crowd::undone(std::uint64_t features) const

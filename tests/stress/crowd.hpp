@@ -32,6 +32,8 @@ public:
 	std::string complaint();
 
 	tally &done() { return *done_; }
+	/// Until they have done so many more commands; false: they have not within a minute.
+	bool wait_for_commands(unsigned count);
 	/// Of what the card has to offer, what none of them has done.
 	std::string undone(std::uint64_t features) const;
 

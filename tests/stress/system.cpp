@@ -6,7 +6,10 @@
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
-#include <thread>
+
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "../abi/device.hpp"
 #include "../abi/objects.hpp"
@@ -33,18 +36,6 @@ counts object_counts()
 			all[address_of(node) + '/' + kind] = count;
 	}
 	return all;
-}
-
-counts wait_for_counts(const counts &expected)
-{
-	const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-	counts now = object_counts();
-
-	while (now != expected && std::chrono::steady_clock::now() < end) {
-		std::this_thread::sleep_for(std::chrono::milliseconds(20));
-		now = object_counts();
-	}
-	return now;
 }
 
 std::string difference(const counts &expected, const counts &found)
@@ -92,7 +83,8 @@ memory wait_for_memory(std::int64_t available_kib)
 	memory now = settled_memory();
 
 	while (now.available_kib < available_kib && std::chrono::steady_clock::now() < end) {
-		std::this_thread::sleep_for(std::chrono::milliseconds(200));
+		/* Much is freed behind a grace period, which this call waits for. */
+		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 		now = settled_memory();
 	}
 	return now;

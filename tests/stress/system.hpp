@@ -20,8 +20,6 @@ std::string address_of(const std::string &node);
 /// Every count of every card, as "address/kind"; empty without debugfs.
 using counts = std::map<std::string, std::int64_t>;
 counts object_counts();
-/// Asks until they are those; the last answer. Objects go when the last work on them is done.
-counts wait_for_counts(const counts &expected);
 /// What differs, for a message; empty: nothing.
 std::string difference(const counts &expected, const counts &found);
 

@@ -59,12 +59,12 @@ TEST_F(kill_test, in_a_loop_under_load_leaves_nothing)
 		kill_for(warm_up, std::chrono::seconds(3));
 		EXPECT_EQ(warm_up.end(), "");
 	}
-	ASSERT_EQ(difference(idle, wait_for_counts(idle)), "") << "after the warm-up";
+	ASSERT_EQ(difference(idle, object_counts()), "") << "after the warm-up";
 	const memory before = settled_memory();
 	crowd workers(nodes(), 6, false);
 	const unsigned killed = kill_for(workers, std::chrono::seconds(seconds()));
 	EXPECT_EQ(workers.end(), "");
-	EXPECT_EQ(difference(idle, wait_for_counts(idle)), "");
+	EXPECT_EQ(difference(idle, object_counts()), "");
 	const memory after = wait_for_memory(before.available_kib - slack_kib);
 	EXPECT_GE(after.available_kib, before.available_kib - slack_kib);
 	EXPECT_LE(after.unreclaimable_kib, before.unreclaimable_kib + slack_kib);

@@ -37,7 +37,7 @@ protected:
 	{
 		if (IsSkipped())
 			return;
-		EXPECT_EQ(difference(idle_, wait_for_counts(idle_)), "");
+		EXPECT_EQ(difference(idle_, object_counts()), "");
 		dev().context();
 	}
 

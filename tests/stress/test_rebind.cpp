@@ -12,10 +12,12 @@
 #include <fcntl.h>
 
 #include "../abi/device.hpp"
+#include "../abi/uevents.hpp"
 #include "crowd.hpp"
 #include "system.hpp"
 
 using namespace stress;
+using oac::abi::uevent_reader;
 
 namespace
 {
@@ -37,19 +39,6 @@ protected:
 		file << address << std::flush;
 		EXPECT_TRUE(file.good()) << what << ' ' << address;
 	}
-
-	template <typename Condition>
-	static bool wait_until(Condition condition)
-	{
-		const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-
-		while (!condition()) {
-			if (std::chrono::steady_clock::now() > end)
-				return false;
-			std::this_thread::sleep_for(std::chrono::milliseconds(5));
-		}
-		return true;
-	}
 };
 
 } // namespace
@@ -65,20 +54,20 @@ TEST_F(rebind_test, again_and_again_under_load)
 	ASSERT_FALSE(address.empty());
 	crowd workers(all, 6, true);
 	for (unsigned round = 0; round < 5; round++) {
-		const std::uint64_t commands = workers.done().commands;
-
-		ASSERT_TRUE(wait_until([&] { return workers.done().commands > commands + 100; }));
+		ASSERT_TRUE(workers.wait_for_commands(100));
 		write_driver("unbind", address);
-		EXPECT_TRUE(wait_until([&] { return nodes().size() == all.size() - 1; }));
+		EXPECT_TRUE(uevent_reader().wait_until(
+			[&] { return nodes().size() == all.size() - 1; }));
 		write_driver("bind", address);
-		ASSERT_TRUE(wait_until([&] { return nodes().size() == all.size(); }));
+		ASSERT_TRUE(
+			uevent_reader().wait_until([&] { return nodes().size() == all.size(); }));
 		EXPECT_EQ(workers.complaint(), "");
 		for (unsigned i = 0; i < 3; i++)
 			EXPECT_EQ(workers.replace_one(), "");
 	}
 	EXPECT_EQ(workers.end(), "");
 	EXPECT_GT(workers.done().gone, 0u) << "nobody noticed";
-	EXPECT_EQ(difference(idle, wait_for_counts(idle)), "");
+	EXPECT_EQ(difference(idle, object_counts()), "");
 	for (const auto &one : nodes()) {
 		oac::abi::node own(::open(one.c_str(), O_RDWR | O_CLOEXEC));
 

@@ -17,12 +17,14 @@
 #include <sys/stat.h>
 
 #include "../abi/device.hpp"
+#include "../abi/uevents.hpp"
 #include "../support/card_port.hpp"
 #include "crowd.hpp"
 #include "holder.hpp"
 #include "system.hpp"
 
 using namespace stress;
+using oac::abi::uevent_reader;
 
 namespace
 {
@@ -60,20 +62,6 @@ protected:
 	static void must_write(const std::string &name, const std::string &text)
 	{
 		EXPECT_TRUE(write_file(name, text)) << name;
-	}
-
-	template <typename Condition>
-	static bool wait_until(Condition condition)
-	{
-		const auto end = std::chrono::steady_clock::now() +
-				 std::chrono::seconds(60) * oac::abi::slowness();
-
-		while (!condition()) {
-			if (std::chrono::steady_clock::now() > end)
-				return false;
-			std::this_thread::sleep_for(std::chrono::milliseconds(5));
-		}
-		return true;
 	}
 
 	/* The card's node, whatever it is called in this life; empty: none. */
@@ -123,10 +111,12 @@ protected:
 		std::this_thread::sleep_for(std::chrono::milliseconds(random() % 1500));
 		unbind();
 		remove();
-		EXPECT_TRUE(wait_until([this] {
+		/* Nothing tells a host that a card has come: it looks. */
+		const auto end = std::chrono::steady_clock::now() +
+				 std::chrono::seconds(60) * oac::abi::slowness();
+		while (!std::filesystem::exists(device()) && std::chrono::steady_clock::now() < end)
 			rescan();
-			return std::filesystem::exists(device());
-		}));
+		EXPECT_TRUE(std::filesystem::exists(device()));
 	}
 
 	void unbind_in_recovery(std::mt19937 &random) const
@@ -199,7 +189,7 @@ protected:
 		}
 		done_[kind]++;
 		EXPECT_EQ(held_.back()->look(), "") << kinds[kind];
-		EXPECT_TRUE(wait_until([&] { return all_work(); })) << kinds[kind];
+		EXPECT_TRUE(uevent_reader().wait_until([&] { return all_work(); })) << kinds[kind];
 	}
 
 	std::string address_, port_;
@@ -227,9 +217,7 @@ TEST_F(rounds_test, with_one_of_everything_held)
 	/* They look for nodes themselves: names change. */
 	crowd workers({}, 3, true);
 	for (unsigned i = 0; i < rounds_wanted() && !HasFailure(); i++) {
-		const std::uint64_t commands = workers.done().commands;
-
-		EXPECT_TRUE(wait_until([&] { return workers.done().commands > commands + 20; }));
+		EXPECT_TRUE(workers.wait_for_commands(20));
 		ASSERT_NO_THROW(round(i % std::size(kinds), random)) << "round " << i;
 		EXPECT_EQ(workers.complaint(), "");
 		EXPECT_EQ(workers.replace_one(), "");
@@ -240,7 +228,7 @@ TEST_F(rounds_test, with_one_of_everything_held)
 	}
 	held_.clear();
 	EXPECT_EQ(workers.end(), "");
-	EXPECT_EQ(difference(idle, wait_for_counts(idle)), "");
+	EXPECT_EQ(difference(idle, object_counts()), "");
 	for (std::size_t kind = 0; kind < std::size(kinds); kind++)
 		std::printf("note: %u of %s\n", done_[kind], kinds[kind]);
 	std::fflush(stdout);

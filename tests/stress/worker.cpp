@@ -153,6 +153,7 @@ private:
 		if (now.completed != tail_)
 			throw std::runtime_error("queue stands still");
 		what_.done->commands += count;
+		eventfd_write(what_.commands_done, 1);
 	}
 
 	/* Has the card write it and looks. */

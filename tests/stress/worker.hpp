@@ -25,6 +25,7 @@ struct job {
 	int to_others, from_others;	/* a socket that all workers send dma-bufs to each other by */
 	bool may_lose_card;		/* that is then no error: it opens again */
 	tally *done;
+	int commands_done;		/* an eventfd: signalled whenever there are more of them */
 };
 
 /// Never returns.

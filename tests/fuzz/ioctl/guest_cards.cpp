@@ -6,12 +6,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <thread>
 
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#include <health_watch.hpp>
 #include <hw/oac_health.h>
 #include <objects.hpp>
 
@@ -23,8 +23,6 @@ namespace
 
 using std::chrono::steady_clock;
 
-constexpr auto pause = std::chrono::milliseconds(10);
-constexpr std::chrono::seconds patience{ 30 };
 /* One part in so many of the time, and something to begin with. */
 constexpr int share = 6;
 constexpr std::chrono::seconds advance{ 3 };
@@ -155,37 +153,25 @@ void guest_cards::expect_well()
 	const auto begin = steady_clock::now();
 
 	for (std::size_t i = 0; i < open_.size(); i++) {
-		for (;;) {
-			const drm_oac_info_health health = read_health(*open_[i]);
+		drm_oac_info_health health = {};
 
-			if (health.state == OAC_HEALTH_OK || health.state == OAC_HEALTH_DEGRADED)
-				break;
-			if (steady_clock::now() - begin > patience * abi::slowness())
-				found(paths_[i] + " stays in health " +
-				      std::to_string(health.state) + ", reason " +
-				      std::to_string(health.reason));
-			if (health.state == OAC_HEALTH_NEEDS_FIRMWARE)
-				mend(*open_[i]);
-			std::this_thread::sleep_for(pause);
-		}
+		if (!abi::health_watch(paths_[i]).wait_until([&] {
+			    health = read_health(*open_[i]);
+			    if (health.state == OAC_HEALTH_NEEDS_FIRMWARE)
+				    mend(*open_[i]);
+			    return health.state == OAC_HEALTH_OK ||
+				   health.state == OAC_HEALTH_DEGRADED;
+		    }))
+			found(paths_[i] + " stays in health " + std::to_string(health.state) +
+			      ", reason " + std::to_string(health.reason));
 	}
-	if (steady_clock::now() - begin > pause)
-		took(steady_clock::now() - begin);
+	took(steady_clock::now() - begin);
 }
 
 void guest_cards::expect_nothing_held()
 {
-	const auto end = steady_clock::now() + patience;
-
 	for (std::size_t i = 0; i < paths_.size(); i++) {
-		auto now = abi::objects(paths_[i]);
-
-		/* What is freed behind a grace period says nothing when it is. */
-		while (now != held_[i] && steady_clock::now() < end) {
-			std::this_thread::sleep_for(pause);
-			now = abi::objects(paths_[i]);
-		}
-		for (const auto &[key, count] : now)
+		for (const auto &[key, count] : abi::objects(paths_[i]))
 			if (count != held_[i].at(key))
 				found(paths_[i] + " holds " + std::to_string(count) + " " + key +
 				      ", before it were " + std::to_string(held_[i].at(key)));

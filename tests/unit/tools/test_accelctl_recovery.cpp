@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -175,10 +176,13 @@ TEST(accelctl_events, follow_prints_a_line_each)
 
 TEST(accelctl_events, follow_ends_when_interrupted)
 {
+	const std::string pipe = scratch() + "/pipe";
+	ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
 	const run_result r =
-		run("events --follow --from 1 & child=$!; until grep -q HEALTH " + scratch() +
-		    "/out; do sleep 0.05; done; kill -INT $child; "
-		    "wait $child");
+		run("events --follow --from 1 >" + pipe + " & child=$!; exec 3<" + pipe +
+		    "; while read -r line <&3; do echo \"$line\"; case $line in "
+		    "*HEALTH*) break ;; esac; done; kill -INT $child; wait $child");
+	unlink(pipe.c_str());
 	EXPECT_EQ(r.code, 0) << r.err;
 	EXPECT_TRUE(has(r.out, "HEALTH")) << r.out;
 }
