@@ -6,7 +6,6 @@
 
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstdio>
 #include <memory>
 
@@ -15,14 +14,13 @@
 #include <fmt/format.h>
 
 #include "event_json.hpp"
+#include "interruption.hpp"
 
 namespace accelctl
 {
 
 namespace
 {
-
-volatile std::sig_atomic_t is_interrupted = 0;
 
 struct closer {
 	void operator()(accel_event_stream *stream) const { accel_event_stream_close(stream); }
@@ -80,16 +78,16 @@ bool take(const source &of, unsigned &left, const follow_options &how)
 	return true;
 }
 
-void wait_for_any(const std::vector<source> &sources)
+void wait_for_any(const std::vector<source> &sources, const interruption &stop)
 {
-	std::vector<pollfd> fds;
+	std::vector<pollfd> fds = { { stop.fd(), POLLIN, 0 } };
 	for (const source &one : sources) {
 		int fd = -1;
 		if (const int error = accel_event_stream_fd(one.stream.get(), &fd); error != 0)
 			throw library_failure(error, one.name);
 		fds.push_back({ fd, POLLIN, 0 });
 	}
-	poll(fds.data(), fds.size(), -1);	/* a signal ends it */
+	poll(fds.data(), fds.size(), -1);
 }
 
 } // namespace
@@ -101,12 +99,9 @@ void follow_events(card_set &cards, report &into, const follow_options &how)
 		sources.push_back({ of.string(ACCEL_STRING_NAME).value_or(of.name()),
 				    open_stream(of, how.from) });
 	});
-	struct sigaction action = {};
-	action.sa_handler = [](int) { is_interrupted = 1; };
-	sigaction(SIGINT, &action, nullptr);
-	sigaction(SIGTERM, &action, nullptr);
+	const interruption stop;
 	unsigned left = how.max;
-	while (!is_interrupted && !sources.empty()) {
+	while (!stop.has_come() && !sources.empty()) {
 		std::erase_if(sources, [&](const source &one) {
 			if (how.max && left == 0)
 				return false;
@@ -118,7 +113,7 @@ void follow_events(card_set &cards, report &into, const follow_options &how)
 		std::fflush(stdout);
 		if ((how.max && left == 0) || sources.empty())
 			break;
-		wait_for_any(sources);
+		wait_for_any(sources, stop);
 	}
 	into.is_printed = true;
 }

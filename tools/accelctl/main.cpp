@@ -4,15 +4,15 @@
 // accelctl: parses, runs one verb, prints its report, and returns its exit code. Results go to
 // stdout, errors to stderr as "accelctl: what: why; what to do", and into the JSON as well.
 #include <cerrno>
-#include <csignal>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 
 #include <unistd.h>
 
 #include <fmt/format.h>
 
+#include "interruption.hpp"
 #include "printer.hpp"
 #include "verb.hpp"
 
@@ -21,8 +21,6 @@ namespace accelctl
 
 namespace
 {
-
-volatile std::sig_atomic_t is_interrupted = 0;
 
 std::string root_footer()
 {
@@ -105,21 +103,18 @@ exit_code run(const session &s)
 	if (s.set.watch_seconds == 0)
 		return print(run_verb(s), s.set);
 
-	const auto whole = static_cast<time_t>(s.set.watch_seconds);
-	const timespec interval = {
-		whole, static_cast<long>((s.set.watch_seconds - static_cast<double>(whole)) * 1e9)
-	};
+	const auto interval = std::chrono::duration_cast<std::chrono::nanoseconds>(
+		std::chrono::duration<double>(s.set.watch_seconds));
 	const bool is_screen = isatty(STDOUT_FILENO) && s.set.output == "table";
 	exit_code code = exit_code::ok;
-	std::signal(SIGINT, [](int) { is_interrupted = 1; });
-	while (!is_interrupted) {
+	const interruption stop;
+	do {
 		const report out = run_verb(s);
 		std::fputs(is_screen ? "\033[H\033[J" : "", stdout);
 		code = print(out, s.set);
 		if (code == exit_code::internal || code == exit_code::not_found)
 			break;
-		nanosleep(&interval, nullptr);	/* ends early on a signal, as it should */
-	}
+	} while (!stop.comes_within(interval));
 	return code;
 }
 
