@@ -16,6 +16,13 @@
 namespace
 {
 
+/// A lock that a card's thread holds in GCC 12's allocator for ASan stays locked in the child.
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool allocator_forks = false;
+#else
+constexpr bool allocator_forks = true;
+#endif
+
 class fork_test : public api::queue_test
 {
 protected:
@@ -133,6 +140,9 @@ TEST_F(fork_test, buffers_are_not_there_in_the_child)
 
 TEST_F(fork_test, child_opens_another_card)
 {
+	if (!allocator_forks)
+		GTEST_SKIP()
+			<< "AddressSanitizer's allocator does not survive fork() beside threads";
 	const auto names = api::card_names();
 	std::optional<api::emulator_process> server;
 	std::string name = names.size() < 2 ? names.at(0) : names[1];
@@ -149,6 +159,9 @@ TEST_F(fork_test, child_opens_another_card)
 /// The kernel's is shared; in-process the child starts one of its own; a socket's is the parent's.
 TEST_F(fork_test, child_opens_the_card_that_the_parent_has)
 {
+	if (!allocator_forks)
+		GTEST_SKIP()
+			<< "AddressSanitizer's allocator does not survive fork() beside threads";
 	const std::string name = api::card_names().at(0);
 	const pid_t parent = getpid();
 	in_child([&] {
