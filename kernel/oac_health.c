@@ -71,21 +71,6 @@ void oac_word(char *to, size_t size, const char *name)
 
 /* ---- What holds ------------------------------------------------------------------------------- */
 
-/* A card that is being started does not work now, so that counts more than what slows it down. */
-static u32 oac_health_badness(u32 reason)
-{
-	switch (oac_reasons[reason].state) {
-	case OAC_HEALTH_OK:
-		return 0;
-	case OAC_HEALTH_DEGRADED:
-		return 1;
-	case OAC_HEALTH_UNKNOWN:
-		return 2;
-	default:
-		return oac_reasons[reason].state;
-	}
-}
-
 static u32 oac_health_worst_locked(const struct oac_health *health)
 {
 	u32 worst = OAC_REASON_NONE, reason;
@@ -93,7 +78,8 @@ static u32 oac_health_worst_locked(const struct oac_health *health)
 	lockdep_assert_held(&health->lock);
 	for_each_set_bit(reason, health->holds, OAC_REASON_END) {
 		/* Reasons come in order: of equals the last wins. */
-		if (oac_health_badness(reason) >= oac_health_badness(worst))
+		if (OAC_HEALTH_BADNESS(oac_reasons[reason].state) >=
+		    OAC_HEALTH_BADNESS(oac_reasons[worst].state))
 			worst = reason;
 	}
 	return worst;

@@ -25,10 +25,15 @@
 	X(NEEDS_FIRMWARE, "does not work until it gets a firmware image") \
 	X(FAILED, "does not work, and no reset helps")
 
+/* In order of badness: a card that is being started does not work now, one that is degraded does. */
+#define OAC_HEALTH_BADNESS(state) \
+	((state) == OAC_HEALTH_UNKNOWN ? 2 : \
+	 (state) == OAC_HEALTH_OK ? 0 : \
+	 (state) == OAC_HEALTH_DEGRADED ? 1 : (state))
+
 /*
  * Why: X(name, state, action, text). Of several that hold at once the one counts whose state is
- * worst, of these the one with the highest number. UNKNOWN is worse than DEGRADED, all others are in
- * order.
+ * worst, of these the one with the highest number.
  */
 #define OAC_REASON_NONE			0x00
 #define OAC_REASON_STARTING		0x01

@@ -33,21 +33,6 @@ meaning meaning_of(std::uint32_t reason)
 	}
 }
 
-/* A card that is being started does not work now, so that counts more than what slows it down. */
-unsigned badness_of(std::uint32_t state)
-{
-	switch (state) {
-	case OAC_HEALTH_OK:
-		return 0;
-	case OAC_HEALTH_DEGRADED:
-		return 1;
-	case OAC_HEALTH_UNKNOWN:
-		return 2;
-	default:
-		return state;
-	}
-}
-
 std::uint64_t boot_ns()
 {
 	timespec now;
@@ -123,9 +108,9 @@ void health_board::update_locked()
 {
 	std::pair<std::uint32_t, std::uint64_t> worst(OAC_REASON_NONE, 0);
 	for (const auto &one : conditions_) {
-		const unsigned badness = badness_of(meaning_of(one.first).state);
+		const unsigned badness = OAC_HEALTH_BADNESS(meaning_of(one.first).state);
 		/* In order of reason: of equals the highest number. */
-		if (badness >= badness_of(meaning_of(worst.first).state))
+		if (badness >= OAC_HEALTH_BADNESS(meaning_of(worst.first).state))
 			worst = one;
 	}
 	const meaning means = meaning_of(worst.first);
