@@ -304,6 +304,12 @@ static inline bool oac_card_is_lost(struct oac_card *card)
 	return READ_ONCE(card->lost);
 }
 
+/* Whatever failed on a card that was lost meanwhile failed for that. */
+static inline int oac_card_error(struct oac_card *card, int err)
+{
+	return err && oac_card_is_lost(card) ? -ENODEV : err;
+}
+
 /* Bits of oac_card.away. */
 #define OAC_AWAY_PCI		0	/* the PCI core resets it, or it sleeps */
 #define OAC_AWAY_RESET		1	/* we reset it */

@@ -376,7 +376,7 @@ static int oac_fw_load(struct oac_card *card, const void *data, u64 deadline_ns,
 	if (err == -EBUSY && oac_turn_try(card)) {
 		WRITE_ONCE(card->loading, true);
 		card->boot_deadline_ns = deadline_ns;
-		err = oac_fw_change(card, &image);
+		err = oac_card_error(card, oac_fw_change(card, &image));
 		args->fail = err == -EBADMSG ? card->boot_fail : OAC_FAIL_NONE;
 		card->boot_deadline_ns = U64_MAX;
 		WRITE_ONCE(card->loading, false);

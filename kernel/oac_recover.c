@@ -357,12 +357,12 @@ static int oac_recover_run(struct oac_card *card, const struct oac_wish *wish, u
 	if (err)
 		oac_recover_give_up(card, wish);
 	oac_health_reset_ends(card, !err);
-	if (!err) {
-		oac_event_add(card, OAC_EVENT_RECOVERED, *helped, 0, 0);
-		drm_info(&card->drm, "recovered by %s, cause %s\n", oac_rungs[*helped],
-			 oac_causes[wish->cause]);
-	}
-	return err;
+	if (err)
+		return oac_card_error(card, err);
+	oac_event_add(card, OAC_EVENT_RECOVERED, *helped, 0, 0);
+	drm_info(&card->drm, "recovered by %s, cause %s\n", oac_rungs[*helped],
+		 oac_causes[wish->cause]);
+	return 0;
 }
 
 static bool oac_recover_take(struct oac_recovery *recovery, struct oac_wish *wish, u64 *number)
