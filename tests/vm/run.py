@@ -41,6 +41,8 @@ DEBUG_SLOW = 4
 EMULATOR = ("{build}/tools/accel-emu", "serve", "--dir", "{dir}",
             "--cards", "{cards}", "--doorbells", "trapped")
 EMULATOR_START_S = 30
+# A kernel that does not get as far as the guest's first line: it takes a few seconds.
+BOOT_S = 180
 NUMA_NODE_MIB = 1024
 ENDING_S = 5
 
@@ -210,14 +212,16 @@ def guest_options(args, kernel, scratch):
 
 # --- results -----------------------------------------------------------------
 
-def follow(qemu, emulator, results, deadline, scratch):
-    """Reads results until the guest is off; returns what went wrong."""
+def follow(qemu, emulator, results, deadlines, scratch):
+    """Reads results until the guest is off; returns what went wrong. Of the
+    deadlines the first is for its first line, the second for its end."""
+    boot_deadline, deadline = deadlines
     with selectors.DefaultSelector() as selector:
         selector.register(qemu.stdout, selectors.EVENT_READ)
         if emulator:
             selector.register(emulator.stdout, selectors.EVENT_READ)
         while True:
-            left = deadline - time.monotonic()
+            left = (deadline if results.lines else boot_deadline) - time.monotonic()
             ready = selector.select(left) if left > 0 else []
             if not ready:
                 return f"out of time during {results.running}"
@@ -334,8 +338,9 @@ def run(args, scratch, processes):
         return qemu.wait()
     results = Results()
     try:
-        trouble = follow(qemu, emulator, results,
-                         prepared + args.timeout * kernel.slow, scratch)
+        deadlines = (prepared + min(BOOT_S, args.timeout) * kernel.slow,
+                     prepared + args.timeout * kernel.slow)
+        trouble = follow(qemu, emulator, results, deadlines, scratch)
         judge(results, trouble, qemu, scratch)
     finally:
         log = save_log(args, results, scratch)
